@@ -1,0 +1,1 @@
+"""wsiweb: whole-slide images over DICOMweb."""

@@ -1,0 +1,1 @@
+"""A slide as numbers: pyramid, tiling, geometry, decoding. No I/O."""

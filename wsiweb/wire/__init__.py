@@ -1,0 +1,1 @@
+"""DICOMweb as text and bytes: addresses, media types, multipart, queries, JSON. No I/O."""
