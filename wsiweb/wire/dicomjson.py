@@ -123,11 +123,11 @@ def tag_of(keyword: str) -> str:
         return known
     if len(keyword) == 8 and _HEX.issuperset(keyword):
         return keyword.upper()
-    from pydicom.datadict import DicomDictionary, tag_for_keyword
+    from pydicom.datadict import keyword_dict, tag_for_keyword
 
     tag = tag_for_keyword(keyword)
     if tag is None:
-        close = difflib.get_close_matches(keyword, [row[4] for row in DicomDictionary.values()])
+        close = difflib.get_close_matches(keyword, keyword_dict)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise ValueError(f"DICOM has no attribute {keyword!r}.{hint}")
     return f"{tag:08X}"

@@ -6,12 +6,16 @@ asked for, and how it is told from its bytes when the header lies.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from wsiweb.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "DICOM",
@@ -373,7 +377,7 @@ def _is_rle(data: bytes | memoryview) -> bool:
     return (
         1 <= count <= 15
         and offsets[0] == _RLE_HEADER
-        and all(one < two for one, two in zip(offsets, offsets[1:], strict=False))
+        and all(one < two for one, two in itertools.pairwise(offsets))
         and offsets[-1] < len(data)
         and not any(rest)
     )

@@ -7,10 +7,12 @@ it, so that the client and the embedded server cannot disagree.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, Self, cast, get_args
+from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Aspect", "Resource", "is_uid", "rebase", "split_base"]
 
@@ -184,12 +186,16 @@ def split_base(url: str) -> str:
         host, port, parts = None, None, urlsplit("")
     if parts.scheme not in {"http", "https"} or not host or port == 0:
         shown = "That" if "@" in url else repr(url)
-        raise ValueError(f"{shown} is not the URL of an archive, such as https://pacs.lab/dicom-web.")
+        raise ValueError(
+            f"{shown} is not the URL of an archive, such as https://pacs.lab/dicom-web."
+        )
     if "@" in parts.netloc:
         raise ValueError("Credentials do not belong into a URL; pass auth=(user, password).")
     if parts.query or parts.fragment:
         raise ValueError("The base URL of an archive has neither query (?) nor fragment (#).")
-    return urlunsplit((parts.scheme, parts.netloc, quote(parts.path.rstrip("/"), safe="/%:@~"), "", ""))
+    return urlunsplit(
+        (parts.scheme, parts.netloc, quote(parts.path.rstrip("/"), safe="/%:@~"), "", "")
+    )
 
 
 def rebase(uri: str, base_url: str, document_url: str) -> str:
@@ -231,4 +237,3 @@ def rebase(uri: str, base_url: str, document_url: str) -> str:
     if tail is None:
         return absolute
     return base_url + tail + (f"?{parts.query}" if parts.query else "")
-
