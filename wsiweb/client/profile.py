@@ -1,0 +1,31 @@
+"""What an archive can do, as far as we have learnt it.
+
+Capabilities are learnt from answers, never guessed from a vendor's name: versions and
+proxies change them (Orthanc 1.10 and 1.13 want opposite batch sizes).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ServerProfile"]
+
+
+@dataclass
+class ServerProfile:
+    """Abilities of one archive; corrected at run time, on the library's event loop only.
+
+    Attributes
+    ----------
+    accept : int or None
+        The step of the Accept ladder for frames (`wsiweb.wire.media.frame_accepts`) that the
+        archive has answered; None until the first frame came.
+    frames_per_request : int
+        Longest list of frames for one request.
+    longest_url : int
+        Characters of a URL that are safe (Orthanc refuses somewhat above 8,000).
+    """
+
+    accept: int | None = None
+    frames_per_request: int = 16
+    longest_url: int = 4000

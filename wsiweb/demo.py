@@ -1,0 +1,105 @@
+"""The demonstration: a slide made, served, and read back through a socket.
+
+What ``wsiweb demo`` does is the library's main job from end to end, so this file is also its
+shortest worked example.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from wsiweb import pictures, synthetic
+from wsiweb.archive import connect
+from wsiweb.server import serve
+from wsiweb.trace import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wsiweb.archive import Archive
+    from wsiweb.slide import Slide
+
+__all__ = ["read_through_socket", "slide_folder"]
+
+_REGION = 1024
+
+
+def slide_folder(home: Path, size: int, progress: Callable[[int, int], None] | None = None) -> Path:
+    """Return a folder with a made-up slide, made now unless an earlier run left it there.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of the demonstration.
+    size : int
+        Width and height of the slide in pixels.
+    progress : callable, optional
+        Told tiles done and tiles in all.
+    """
+    folder = home / f"slide-{size}"
+    if not folder.is_dir():
+        # Made under another name and renamed: a run that was interrupted leaves no half slide.
+        unfinished = home / f".slide-{size}-unfinished"
+        synthetic.write_slide(unfinished, size, size, progress=progress)
+        unfinished.rename(folder)
+    return folder
+
+
+def read_through_socket(folder: Path, home: Path, say: Callable[[str], None]) -> None:
+    """Serve a folder on loopback, read its first slide through the socket, write pictures.
+
+    Parameters
+    ----------
+    folder : Path
+        DICOM files.
+    home : Path
+        Where ``thumbnail.png`` and ``region.png`` are written.
+    say : callable
+        Told each line of the report.
+
+    Raises
+    ------
+    WsiwebError
+        When the folder holds no slide that can be read.
+    """
+    with serve(folder) as server, connect(server.url) as archive:
+        say(f"Served on {server.url} (this machine only).")
+        slide = _opened(archive, say)
+        with slide:
+            _pictures(slide, home, say)
+
+
+def _opened(archive: Archive, say: Callable[[str], None]) -> Slide:
+    with trace() as cost:
+        began = time.perf_counter()
+        slides = archive.slides()
+        slide = archive.open_slide(slides[0])
+        took = time.perf_counter() - began
+    say(f"Found {len(slides)} slide(s) and opened the first in {took:.2f} s: {slide!r}")
+    say(f"    {cost.requests} requests, {cost.bytes_received:,} bytes")
+    return slide
+
+
+def _pictures(slide: Slide, home: Path, say: Callable[[str], None]) -> None:
+    width, height = slide.size
+    side = min(_REGION, width, height)
+    corner = ((width - side) // 2, (height - side) // 2)
+    jobs = {
+        "thumbnail.png": lambda: slide.thumbnail(512),
+        "region.png": lambda: slide.read_region(corner, 0, (side, side)),
+        "region.png again": lambda: slide.read_region(corner, 0, (side, side)),
+    }
+    for name, read in jobs.items():
+        with trace() as cost:
+            began = time.perf_counter()
+            pixels = read()
+            took = time.perf_counter() - began
+        if not name.endswith("again"):
+            pictures.save_picture(pixels, home / name)
+        say(
+            f"{name}: {pixels.shape[1]} x {pixels.shape[0]} px in {took * 1000:.0f} ms; "
+            f"{cost.requests} requests, {cost.bytes_received:,} bytes, "
+            f"{cost.frames_fetched} frames fetched, {cost.cache_hits} from the cache"
+        )

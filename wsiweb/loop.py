@@ -1,0 +1,162 @@
+"""One private event loop in one thread, and one pool of threads for work that burns CPU.
+
+All I/O of the library runs here, so that one connection pool and one cache serve scripts,
+notebooks and web applications alike, and each transaction is written once, as a coroutine.
+There are two doors: `run` blocks a thread, `wait` is awaited in the caller's own event loop.
+
+A loop per call (`asyncio.run`) was rejected: it fails inside Jupyter and opens a new
+connection every time. Decoding goes to the pool, because the codecs release the GIL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["in_pool", "pool", "run", "start", "wait"]
+
+T = TypeVar("T")
+Given = TypeVarTuple("Given")
+
+_GRACE = 5.0  # seconds that a cancelled task gets to put its things away
+
+
+class _Engine:
+    """The loop, its thread and the pool; one per process."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.pool = concurrent.futures.ThreadPoolExecutor(
+            max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="wsiweb-pool"
+        )
+        self.thread = threading.Thread(target=self._main, name="wsiweb-loop", daemon=True)
+        self.thread.start()
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def stop(self) -> None:
+        """Cancel what still runs, then end the thread and the pool."""
+        if not self.thread.is_alive():
+            return
+
+        async def cancel_all() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+            asyncio.run_coroutine_threadsafe(cancel_all(), self.loop).result(_GRACE)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(_GRACE)
+        if not self.thread.is_alive():
+            self.loop.close()
+        self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+_lock = threading.Lock()
+_engine: _Engine | None = None
+
+
+def _running() -> _Engine:
+    global _engine  # noqa: PLW0603 - one engine per process is what this module is
+    with _lock:
+        if _engine is None:
+            _engine = _Engine()
+        return _engine
+
+
+def _forget_after_fork() -> None:
+    """Threads do not survive a fork: the child starts an engine of its own when it needs one."""
+    global _engine, _lock  # noqa: PLW0603 - the lock may have been held by a thread now gone
+    _engine = None
+    _lock = threading.Lock()
+
+
+@atexit.register
+def _stop() -> None:
+    if _engine is not None:
+        _engine.stop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def pool() -> concurrent.futures.ThreadPoolExecutor:
+    """Return the pool for work that releases the GIL, with one thread per core."""
+    return _running().pool
+
+
+async def in_pool(work: Callable[[Unpack[Given]], T], *given: Unpack[Given]) -> T:
+    """Do work in the pool and await its result, on the library's loop."""
+    return await asyncio.get_running_loop().run_in_executor(pool(), work, *given)
+
+
+def start(coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    """Start a coroutine on the library's loop, without waiting for it.
+
+    Cancelling the returned future cancels the coroutine.
+    """
+    return asyncio.run_coroutine_threadsafe(coroutine, _running().loop)
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the library's loop and block until it is done.
+
+    When the wait is interrupted (Ctrl-C), the coroutine is cancelled and given time to put
+    its things away before the interrupt goes on its way: nothing is left running.
+
+    Raises
+    ------
+    RuntimeError
+        When called on the library's own loop, where it would wait for itself for ever.
+
+    Examples
+    --------
+    >>> async def answer():
+    ...     return 42
+    >>> run(answer())
+    42
+    """
+    engine = _running()
+    if threading.current_thread() is engine.thread:
+        coroutine.close()
+        raise RuntimeError("A blocking call was made on wsiweb's own event loop; await instead.")
+    ended = threading.Event()
+
+    async def supervised() -> T:
+        try:
+            return await coroutine
+        finally:
+            ended.set()
+
+    future = asyncio.run_coroutine_threadsafe(supervised(), engine.loop)
+    try:
+        return future.result()
+    except BaseException:
+        if not future.done():
+            future.cancel()
+            ended.wait(_GRACE)
+        raise
+
+
+async def wait(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Await, in any event loop, a coroutine that runs on the library's loop.
+
+    When the awaiting task is cancelled, so is the coroutine.
+    """
+    engine = _running()
+    if asyncio.get_running_loop() is engine.loop:
+        return await coroutine
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, engine.loop))

@@ -1,0 +1,74 @@
+"""What may be tuned, with defaults that need no tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Settings"]
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Limits of one archive connection; passed to `wsiweb.connect`.
+
+    Parameters
+    ----------
+    decoded_bytes : int
+        Memory for decoded frames, in bytes (default 256 MiB: a 4096 x 4096 region five times
+        over). 0 keeps none.
+    encoded_bytes : int
+        Memory for frames as they were received, in bytes (default 128 MiB: some 6,000 tiles
+        of 20 KB). 0 keeps none.
+    connections : int
+        Requests under way at once (default 8).
+    frames_per_request : int
+        Longest list of frames asked for in one request (default 16). An archive that answers
+        only single frames is noticed and asked so.
+    retries : int
+        How often a request that failed for a passing reason is sent again (default 4).
+    connect_timeout, read_timeout : float
+        Seconds to wait for a connection (default 10), and for the next bytes of an answer
+        (default 60).
+    patience : float
+        Longest ``Retry-After`` that is waited for, in seconds (default 60); beyond it `Busy` is
+        raised at once.
+
+    Raises
+    ------
+    ValueError
+        For a limit that cannot work, such as no connection at all.
+
+    Examples
+    --------
+    >>> Settings(decoded_bytes=2**30).connections
+    8
+    """
+
+    decoded_bytes: int = 256 * _MIB
+    encoded_bytes: int = 128 * _MIB
+    connections: int = 8
+    frames_per_request: int = 16
+    retries: int = 4
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    patience: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:  # "not >=" also refuses NaN
+                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)!r}.")
+        for name in ("connect_timeout", "read_timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0 seconds.")
+
+
+_LEAST = {
+    "decoded_bytes": 0,
+    "encoded_bytes": 0,
+    "connections": 1,
+    "frames_per_request": 1,
+    "retries": 0,
+    "patience": 0,
+}

@@ -1,0 +1,485 @@
+"""A slide: what a user holds.
+
+Everything here is said in the words of the field (OpenSlide's argument order, levels,
+micrometres per pixel) and done elsewhere: regions in `wsiweb.regions`, frames in
+`wsiweb.frames`, the model in `wsiweb.pixels.pyramid`.
+"""
+
+from __future__ import annotations
+
+import collections
+from operator import index
+from typing import TYPE_CHECKING, Any, Self
+
+from wsiweb import loop, regions
+from wsiweb.errors import NotFound
+from wsiweb.pixels import tiling
+
+if TYPE_CHECKING:
+    import concurrent.futures
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+
+    import numpy as np
+
+    from wsiweb.frames import EncodedImage, Frames
+    from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
+
+__all__ = ["Slide"]
+
+_AHEAD_BYTES = 2**28  # of regions read ahead and not yet taken
+_MICROMETRES = 1000.0  # in a millimetre
+
+Pair = tuple[int, int]
+
+
+class Slide:
+    """A whole-slide image in an archive, read lazily, as if it were an array on your desk.
+
+    Slides come from `wsiweb.Archive.open_slide`. All methods may be called from any thread,
+    and block until their pixels are there; those that end in ``_async`` are awaited instead,
+    in any event loop. A slide can be pickled: in the other process it connects by itself, with
+    the same credentials (so keep such pickles as secret as those), and asks for no headers.
+
+    Arrays are (row, column, channel), in the dtype of the slide (mostly uint8). Pixels beyond
+    the edge of an image, and tiles that a sparse slide does not hold, have its background
+    colour: RecommendedAbsentPixelCIELabValue where given, else white for brightfield and zero
+    for fluorescence.
+    """
+
+    def __init__(
+        self, pyramid: Pyramid, frames: Frames, reopen: Callable[[Pyramid], Slide]
+    ) -> None:
+        self._pyramid = pyramid
+        self._frames = frames
+        self._reopen = reopen
+        self._closed = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (self._reopen, (self._pyramid,))
+
+    def __repr__(self) -> str:
+        width, height = self.size
+        scale = "unknown scale" if self.mpp is None else f"{self.mpp[0]:.4g} um/px"
+        return (
+            f"<Slide {self.container_id or self.series_uid}: {width} x {height} px, {scale}, "
+            f"{len(self.levels)} levels>"
+        )
+
+    # What it is -----------------------------------------------------------------------------
+
+    @property
+    def study_uid(self) -> str:
+        """Study Instance UID."""
+        return self._pyramid.study_uid
+
+    @property
+    def series_uid(self) -> str:
+        """Series Instance UID."""
+        return self._pyramid.series_uid
+
+    @property
+    def container_id(self) -> str:
+        """Container Identifier of the glass slide; empty when the headers have none."""
+        return self._pyramid.container_id
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The pyramid, finest level first."""
+        return self._pyramid.levels
+
+    @property
+    def size(self) -> Pair:
+        """Width and height of level 0, in pixels."""
+        return self.levels[0].size
+
+    @property
+    def mpp(self) -> tuple[float, float] | None:
+        """Micrometres per pixel (x, y) at level 0; None when the headers do not say."""
+        return self._pyramid.mpp
+
+    @property
+    def magnification(self) -> float | None:
+        """Objective power, as the headers say or the scale implies; None when unknown."""
+        return self._pyramid.magnification
+
+    @property
+    def associated(self) -> Mapping[str, TiledImage]:
+        """The other images of the slide: of ``"label"``, ``"overview"``, ``"thumbnail"`` those it has."""
+        return self._pyramid.associated
+
+    def explain(self) -> str:
+        """Say, instance by instance, what was made of the series, and what was left out and why."""
+        lines = [
+            f"level {level.index}: {level.size[0]} x {level.size[1]} px, downsample "
+            f"{level.downsample:g}, instance {', '.join(level.instance_uids)}"
+            for level in self.levels
+        ]
+        lines += [
+            f"{name}: {image.size[0]} x {image.size[1]} px, instance {', '.join(image.instance_uids)}"
+            for name, image in self.associated.items()
+        ]
+        lines += [f"left out {out.instance_uid}: {out.reason}" for out in self._pyramid.left_out]
+        return "\n".join(lines)
+
+    # Regions --------------------------------------------------------------------------------
+
+    def read_region(
+        self, location: Pair, level: int, size: Pair, *, channel: int = 0, z: int = 0
+    ) -> np.ndarray:
+        """Read a region, pixel for pixel.
+
+        Parameters
+        ----------
+        location : tuple of int
+            Upper left corner (x, y) in pixels of level 0, zero-based, whatever the level (as in
+            OpenSlide); it falls on the nearest pixel of the level. It may lie outside.
+        level : int
+            Zero-based level; 0 is the finest.
+        size : tuple of int
+            Width and height in pixels of that level.
+        channel, z : int
+            Zero-based optical path and focal plane.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (height, width, samples); yours to write to.
+
+        Raises
+        ------
+        IndexError
+            For a level, channel or focal plane that the slide does not have.
+        ValueError
+            For a negative size, a region above 16 GiB, or a closed slide.
+        ArchiveError, DecodeError
+            When the archive does not deliver, or a frame is damaged.
+        """
+        image, corner, extent = self._region(location, level, size)
+        held = regions.held_region(self._frames, image, corner, extent, channel, z)
+        if held is not None:
+            return held
+        return loop.run(regions.read_region(self._frames, image, corner, extent, channel, z))
+
+    async def read_region_async(
+        self, location: Pair, level: int, size: Pair, *, channel: int = 0, z: int = 0
+    ) -> np.ndarray:
+        """Read a region; see `read_region`."""
+        image, corner, extent = self._region(location, level, size)
+        return await loop.wait(regions.read_region(self._frames, image, corner, extent, channel, z))
+
+    def _region(self, location: Pair, level: int, size: Pair) -> tuple[Level, Pair, Pair]:
+        image = self._level(level)
+        corner = tiling.to_level(_whole(location, "location"), image.downsample)
+        return image, corner, _whole(size, "size")
+
+    def read_regions(
+        self, wanted: Iterable[tuple[Pair, int, Pair]], *, ahead: int = 64
+    ) -> Iterator[np.ndarray]:
+        """Read many regions in turn, fetching the next ones while you work on this one.
+
+        Parameters
+        ----------
+        wanted : iterable of (location, level, size)
+            As for `read_region`; taken from the iterable only as far as is read ahead.
+        ahead : int
+            Regions to have under way (fewer when they are so large that 256 MiB are reached).
+
+        Yields
+        ------
+        numpy.ndarray
+            The regions, in the order asked. Stop when you like: what is under way is cancelled.
+        """
+        if ahead < 1:
+            raise ValueError(f"ahead must be 1 or more, not {ahead}.")
+        return self._ahead(iter(wanted), ahead)
+
+    def _ahead(self, wanted: Iterator[tuple[Pair, int, Pair]], ahead: int) -> Iterator[np.ndarray]:
+        under_way: collections.deque[tuple[concurrent.futures.Future[np.ndarray], int]]
+        under_way = collections.deque()
+        held = 0
+        try:
+            while True:
+                while len(under_way) < ahead and (held < _AHEAD_BYTES or not under_way):
+                    try:
+                        location, level, size = next(wanted)
+                    except StopIteration:
+                        break
+                    image, corner, extent = self._region(location, level, size)
+                    weight = extent[0] * extent[1] * image.format.samples * image.dtype.itemsize
+                    work = regions.read_region(self._frames, image, corner, extent)
+                    under_way.append((loop.start(work), weight))
+                    held += weight
+                if not under_way:
+                    return
+                future, weight = under_way[0]
+                region = future.result()
+                under_way.popleft()
+                held -= weight
+                yield region
+        finally:
+            for future, _ in under_way:
+                future.cancel()
+
+    # Regions by physical scale --------------------------------------------------------------
+
+    def read(
+        self, location: Pair, size: Pair, *, mpp: float, channel: int = 0, z: int = 0
+    ) -> np.ndarray:
+        """Read a region at a chosen scale, resampled from the next finer level.
+
+        Parameters
+        ----------
+        location : tuple of int
+            Upper left corner (x, y) in pixels of level 0.
+        size : tuple of int
+            Width and height of the result in pixels.
+        mpp : float
+            Micrometres per pixel of the result, along both axes. Finer than level 0 enlarges.
+        channel, z : int
+            Zero-based optical path and focal plane.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (height, width, samples).
+
+        Raises
+        ------
+        ValueError
+            When the scale of the slide is unknown, or `mpp` is not positive.
+        """
+        return loop.run(self._at_mpp(location, size, mpp, channel, z))
+
+    async def read_async(
+        self, location: Pair, size: Pair, *, mpp: float, channel: int = 0, z: int = 0
+    ) -> np.ndarray:
+        """Read a region at a chosen scale; see `read`."""
+        return await loop.wait(self._at_mpp(location, size, mpp, channel, z))
+
+    def _at_mpp(
+        self, location: Pair, size: Pair, mpp: float, channel: int, z: int
+    ) -> Coroutine[Any, Any, np.ndarray]:
+        own = self._scale()
+        if not 0 < mpp < float("inf"):
+            raise ValueError(f"mpp must be a positive number of micrometres, not {mpp}.")
+        image = self._level(self._pyramid.level_for_mpp(mpp).index)
+        x, y = (value / image.downsample for value in _whole(location, "location"))
+        width, height = _whole(size, "size")
+        if width < 0 or height < 0:
+            raise ValueError(f"The size {size} is negative.")
+        step_x, step_y = (mpp / (scale * image.downsample) for scale in own)
+        box = (x, y, x + width * step_x, y + height * step_y)
+        return regions.read_box(self._frames, image, box, (width, height), channel, z)
+
+    def read_region_mm(
+        self,
+        location: tuple[float, float],
+        size: tuple[float, float],
+        *,
+        level: int = 0,
+        origin: str = "image",
+    ) -> np.ndarray:
+        """Read a region given in millimetres.
+
+        Parameters
+        ----------
+        location : tuple of float
+            Upper left corner (x, y) in mm.
+        size : tuple of float
+            Width and height in mm along the rows and columns of the image.
+        level : int
+            Zero-based level; the result has its pixels.
+        origin : {"image", "slide"}
+            What `location` is measured from: the upper left corner of the image, or the origin
+            of the slide coordinate system (PS3.3 C.8.12.2.1), in which the image may lie rotated.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (height, width, samples): the corner falls on the nearest pixel, the size is
+            rounded to whole pixels.
+
+        Raises
+        ------
+        ValueError
+            When the slide has no scale, or no position on the glass for ``origin="slide"``.
+        """
+        image = self._level(level)
+        scale = [value * image.downsample / _MICROMETRES for value in self._scale()]
+        match origin:
+            case "image":
+                x, y = location[0] / scale[0], location[1] / scale[1]
+            case "slide":
+                if image.geometry is None:
+                    raise ValueError("The headers do not say where on the glass the image lies.")
+                x, y = image.geometry.to_pixel(location).tolist()
+            case _:
+                raise ValueError(f'origin is "image" or "slide", not {origin!r}.')
+        corner = (round(x), round(y))
+        extent = (round(size[0] / scale[0]), round(size[1] / scale[1]))
+        return loop.run(regions.read_region(self._frames, image, corner, extent))
+
+    def _scale(self) -> tuple[float, float]:
+        if self.mpp is None:
+            raise ValueError(
+                "This slide has no scale (PixelSpacing is missing), so micrometres and millimetres "
+                "mean nothing here; read it by level and pixel with read_region."
+            )
+        return self.mpp
+
+    # Tiles and whole images -----------------------------------------------------------------
+
+    def tile(
+        self, level: int, column: int, row: int, *, channel: int = 0, z: int = 0
+    ) -> EncodedImage:
+        """Return a tile as the archive stores it: no decoding, no encoding.
+
+        Parameters
+        ----------
+        level, column, row : int
+            Zero-based; `Level.grid` has the number of columns and rows.
+        channel, z : int
+            Zero-based optical path and focal plane.
+
+        Returns
+        -------
+        EncodedImage
+            The bytes and what they are.
+
+        Raises
+        ------
+        IndexError
+            For a tile outside the grid.
+        NotFound
+            For a tile that a sparse slide does not hold.
+        """
+        return loop.run(self._tile(level, column, row, channel, z))
+
+    async def tile_async(
+        self, level: int, column: int, row: int, *, channel: int = 0, z: int = 0
+    ) -> EncodedImage:
+        """Return a tile as the archive stores it; see `tile`."""
+        return await loop.wait(self._tile(level, column, row, channel, z))
+
+    async def _tile(self, level: int, column: int, row: int, channel: int, z: int) -> EncodedImage:
+        image = self._level(level)
+        address = image.frame(index(column), index(row), channel, z)
+        if address is None:
+            raise NotFound(
+                f"The sparse slide holds no tile at column {column}, row {row} of level {level}; "
+                "read_region shows its background."
+            )
+        return await self._frames.encoded(image, address)
+
+    def thumbnail(self, size: int | Pair = 512) -> np.ndarray:
+        """Return the whole slide, made to fit.
+
+        Parameters
+        ----------
+        size : int or tuple of int
+            Longest side, or the width and height to fit into, in pixels. The aspect is kept, and
+            nothing is enlarged beyond level 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (height, width, samples).
+        """
+        return loop.run(self._thumbnail(size))
+
+    async def thumbnail_async(self, size: int | Pair = 512) -> np.ndarray:
+        """Return the whole slide, made to fit; see `thumbnail`."""
+        return await loop.wait(self._thumbnail(size))
+
+    def _thumbnail(self, size: int | Pair) -> Coroutine[Any, Any, np.ndarray]:
+        box = _whole(size if isinstance(size, tuple) else (size, size), "size")
+        if min(box) < 1:
+            raise ValueError(f"A thumbnail has at least one pixel; {size} was asked for.")
+        width, height = self.size
+        factor = min(1.0, box[0] / width, box[1] / height)
+        fit = (max(1, round(width * factor)), max(1, round(height * factor)))
+        image = self._source_for(fit)
+        return regions.read_box(self._frames, image, (0, 0, *image.size), fit)
+
+    def _source_for(self, fit: Pair) -> TiledImage:
+        """Return the smallest image of the whole slide that has the pixels for a thumbnail."""
+        self._check_open()
+        enough: list[TiledImage] = [
+            level for level in self.levels if level.size[0] >= fit[0] and level.size[1] >= fit[1]
+        ]
+        source = enough[-1] if enough else self.levels[0]
+        ready = self.associated.get("thumbnail")
+        # A slide without low levels would have to be read whole; its THUMBNAIL is then the better
+        # source, though it may be of another quality.
+        large = source.size[0] * source.size[1] > 64 * fit[0] * fit[1]
+        if large and ready is not None and ready.size[0] >= fit[0]:
+            return ready
+        return source
+
+    @property
+    def label(self) -> np.ndarray:
+        """The label of the glass slide, shape (height, width, samples).
+
+        Raises
+        ------
+        NotFound
+            When the slide has none; ``"label" in slide.associated`` tells beforehand.
+        """
+        return self._whole_image("label")
+
+    @property
+    def overview(self) -> np.ndarray:
+        """The overview (macro) image of the glass, shape (height, width, samples).
+
+        Raises
+        ------
+        NotFound
+            When the slide has none; ``"overview" in slide.associated`` tells beforehand.
+        """
+        return self._whole_image("overview")
+
+    def _whole_image(self, name: str) -> np.ndarray:
+        self._check_open()
+        image = self.associated.get(name)
+        if image is None:
+            there = ", ".join(self.associated) or "none"
+            raise NotFound(f"This slide has no {name} image; of such images it has: {there}.")
+        return loop.run(regions.read_region(self._frames, image, (0, 0), image.size))
+
+    # Keeping and letting go -----------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of the frames held in memory; the archive stays connected. May be repeated."""
+        if self._closed:
+            return
+        self._closed = True
+        images = (*self.levels, *self.associated.values())
+        self._frames.forget(uid for image in images for uid in image.instance_uids)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("This slide is closed; open it again.")
+
+    def _level(self, number: int) -> Level:
+        self._check_open()
+        number = index(number)
+        if not 0 <= number < len(self.levels):
+            raise IndexError(
+                f"There is no level {number}; the slide has 0 to {len(self.levels) - 1}."
+            )
+        return self.levels[number]
+
+
+def _whole(pair: Pair, name: str) -> Pair:
+    """Check that a pair is two whole numbers (numpy's among them)."""
+    try:
+        first, second = pair
+        return index(first), index(second)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} takes two whole numbers, (x, y); {pair!r} was given.") from error
