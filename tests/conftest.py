@@ -30,3 +30,47 @@ def cmu_folder() -> Path:
             "cmu-1-small-region/ with its DICOM instances"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A made-up slide of 2100 x 1500 px in a folder of its own."""
+    from wsiweb import synthetic
+
+    folder = tmp_path_factory.mktemp("made")
+    return synthetic.write_slide(folder, 2100, 1500, seed=7)
+
+
+@pytest.fixture(scope="session")
+def made_folder(made) -> Path:
+    return made.paths[0].parent
+
+
+@pytest.fixture(scope="session")
+def made_server(made_folder):
+    from wsiweb.server import serve
+
+    with serve(made_folder) as server:
+        yield server
+
+
+@pytest.fixture
+def faulty(made_folder):
+    """The made-up slide behind a server whose answers can be spoilt and are logged.
+
+    Called with faults it returns the log's owner and the server.
+    """
+    from contextlib import ExitStack
+
+    from faulty import Faulty
+
+    from wsiweb.server import create_app, serve
+
+    with ExitStack() as stack:
+
+        def start(*faults):
+            app = Faulty(create_app(made_folder), *faults)
+            server = stack.enter_context(serve(app=app))
+            return app, server
+
+        yield start

@@ -27,7 +27,7 @@ from wsiweb.errors import (
 )
 from wsiweb.settings import Settings
 from wsiweb.slide import Slide
-from wsiweb.trace import trace
+from wsiweb.tracing import trace
 
 __version__ = "0.1.0"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wsiweb import pictures, synthetic
 from wsiweb.archive import connect
 from wsiweb.server import serve
-from wsiweb.trace import trace
+from wsiweb.tracing import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from wsiweb import loop, trace
+from wsiweb import loop, tracing
 from wsiweb.cache import ByteCache
 from wsiweb.errors import NotAcceptable
 from wsiweb.pixels.decode import decode
@@ -138,7 +138,7 @@ class Frames:
         """Return a decoded frame from memory, or None; from any thread, without waiting."""
         array = self._decoded.get(address)
         if array is not None:
-            trace.add("cache_hits")
+            tracing.add("cache_hits")
         return array
 
     async def decoded(
@@ -183,7 +183,7 @@ class Frames:
         """
         data = self._encoded.get(address)
         if data is not None:
-            trace.add("cache_hits")
+            tracing.add("cache_hits")
         else:
             found: list[bytes] = []
             await self._read(
@@ -228,9 +228,9 @@ class Frames:
                 if flight.data is None:
                     fetch.setdefault(address.instance_uid, []).append(flight)
                 else:
-                    trace.add("cache_hits")
+                    tracing.add("cache_hits")
             else:
-                trace.add("joined")
+                tracing.add("joined")
             flight.readers.append(reader)
             reader.waiting.add(flight)
             flights.append(flight)
@@ -264,7 +264,7 @@ class Frames:
 
         def land(number: int, data: bytes) -> None:
             _refuse_reencoded(image, number, data)
-            trace.add("frames_fetched")
+            tracing.add("frames_fetched")
             flight = by_number[number]
             flight.data = data
             self._encoded.put(flight.address, data)
@@ -306,7 +306,7 @@ class Frames:
         self._end(flight)
         error = done.exception()
         if error is None:
-            trace.add("frames_decoded")
+            tracing.add("frames_decoded")
             array = done.result()
             self._decoded.put(flight.address, array)
             for reader in flight.readers:
@@ -355,13 +355,13 @@ def _decode(image: TiledImage, address: FrameAddress, data: bytes) -> np.ndarray
         what=f"frame {address.number} of instance {address.instance_uid}",
     )
     array.setflags(write=False)
-    trace.spend("decode", time.perf_counter() - began)
+    tracing.spend("decode", time.perf_counter() - began)
     return array
 
 
 def _unmarked_codec(image: TiledImage, data: bytes) -> media.Codec:
     """Codec of bytes that show no marker: bare pixels, if their length says so."""
-    if len(data) in {image.format.nbytes, image.format.nbytes + 1}:
+    if len(data) in {image.format.native_nbytes, image.format.native_nbytes + 1}:
         return media.Codec.NATIVE
     syntax = media.TRANSFER_SYNTAXES.get(image.transfer_syntax or "")
     return media.Codec.NATIVE if syntax is None else syntax.codec

@@ -16,7 +16,7 @@ import concurrent.futures
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -98,7 +98,7 @@ def pool() -> concurrent.futures.ThreadPoolExecutor:
     return _running().pool
 
 
-async def in_pool(work: Callable[[Unpack[Given]], T], *given: Unpack[Given]) -> T:
+async def in_pool(work: Callable[[*Given], T], *given: *Given) -> T:
     """Do work in the pool and await its result, on the library's loop."""
     return await asyncio.get_running_loop().run_in_executor(pool(), work, *given)
 

@@ -164,8 +164,12 @@ async def read_box(
             result[begin:end] = source
         else:
             # The sums above may overshoot the last pixel by a rounding error; Pillow refuses that.
-            limits = (source.shape[1], source.shape[0]) * 2
-            inside = tuple(min(max(value, 0.0), limit) for value, limit in zip(part, limits))
+            inside = (
+                max(part[0], 0.0),
+                max(part[1], 0.0),
+                min(part[2], source.shape[1]),
+                min(part[3], source.shape[0]),
+            )
             result[begin:end] = await in_pool(resample.resize, source, inside, (width, end - begin))
     return result
 

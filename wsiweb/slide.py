@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Slide"]
 
 _AHEAD_BYTES = 2**28  # of regions read ahead and not yet taken
+_ASSOCIATED = ("label", "overview", "thumbnail")
 _MICROMETRES = 1000.0  # in a millimetre
 
 Pair = tuple[int, int]
@@ -104,8 +105,9 @@ class Slide:
 
     @property
     def associated(self) -> Mapping[str, TiledImage]:
-        """The other images of the slide: of ``"label"``, ``"overview"``, ``"thumbnail"`` those it has."""
-        return self._pyramid.associated
+        """The images beside the pyramid: ``"label"``, ``"overview"``, ``"thumbnail"``, if there."""
+        images = {name: getattr(self._pyramid, name) for name in _ASSOCIATED}
+        return {name: image for name, image in images.items() if image is not None}
 
     def explain(self) -> str:
         """Say, instance by instance, what was made of the series, and what was left out and why."""
@@ -115,7 +117,7 @@ class Slide:
             for level in self.levels
         ]
         lines += [
-            f"{name}: {image.size[0]} x {image.size[1]} px, instance {', '.join(image.instance_uids)}"
+            f"{name}: {image.size[0]} x {image.size[1]} px, instance {image.instance_uids[0]}"
             for name, image in self.associated.items()
         ]
         lines += [f"left out {out.instance_uid}: {out.reason}" for out in self._pyramid.left_out]

@@ -32,7 +32,15 @@ from wsiweb.wire.multipart import MultipartReader
 from wsiweb.wire.uris import Resource, rebase
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Generator,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from wsiweb.client.auth import Auth
     from wsiweb.client.transport import Response, Transport
@@ -311,7 +319,7 @@ class DicomwebClient:
             yield batch
 
     @contextlib.asynccontextmanager
-    async def _exchange(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Response]:
+    async def _exchange(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[Response]:
         """Send a GET with credentials; the answer has a good status, or an error is raised."""
         async with self._places, contextlib.AsyncExitStack() as stack:
             for renewed in (False, True):
@@ -376,7 +384,7 @@ def _refuse_document(part: Part) -> None:
 
 
 @contextlib.contextmanager
-def _located(url: str) -> Iterable[None]:  # type: ignore[misc]
+def _located(url: str) -> Generator[None]:
     """Say in a protocol error where it happened: the parsers below do not know."""
     try:
         yield

@@ -8,7 +8,7 @@ import email.utils
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-from wsiweb import trace
+from wsiweb import tracing
 from wsiweb.errors import ArchiveError, Busy, ProtocolError, Unreachable
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def retrying(attempt: Callable[[], Awaitable[T]], settings: Settings) -> T
                 if error.retry_after > settings.patience:
                     raise
                 pause = max(pause, error.retry_after)
-        trace.add("retries")
+        tracing.add("retries")
         await asyncio.sleep(pause)
     raise AssertionError("unreachable: the last round returns or raises")
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from wsiweb import trace
+from wsiweb import tracing
 from wsiweb.errors import Unreachable, WsiwebError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import aiohttp
@@ -187,14 +187,14 @@ class HttpTransport:
         return self._session
 
     @contextlib.asynccontextmanager
-    async def send(self, request: Request) -> AsyncIterator[Response]:
+    async def send(self, request: Request) -> AsyncGenerator[Response]:
         """Send a request; see `Transport.send`. Redirects are not followed here."""
         import aiohttp
         from yarl import URL
 
         session = self._opened()
         began = time.perf_counter()
-        trace.add("requests")
+        tracing.add("requests")
         try:
             async with session.request(
                 request.method,
@@ -203,8 +203,8 @@ class HttpTransport:
                 allow_redirects=False,
                 proxy=self._proxy,
             ) as answer:
-                trace.spend("wait", time.perf_counter() - began)
-                headers = {name.lower(): value for name, value in reversed(answer.headers.items())}
+                tracing.spend("wait", time.perf_counter() - began)
+                headers = _first_of_each(answer.headers.items())
                 chunks = _counted(answer.content.iter_chunked(_CHUNK))
                 async with contextlib.aclosing(chunks):
                     yield Response(answer.status, headers, chunks)
@@ -264,16 +264,24 @@ def _in_words(error: Exception) -> str:
             return f"The exchange failed ({type(error).__name__}: {error})."
 
 
+def _first_of_each(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by their name in lower case; of repeated ones the first."""
+    table: dict[str, str] = {}
+    for name, value in headers:
+        table.setdefault(name.lower(), value)
+    return table
+
+
 async def _count_connection(*_: object) -> None:
-    trace.add("connections")
+    tracing.add("connections")
 
 
-async def _counted(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _counted(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     began = time.perf_counter()
     async for chunk in chunks:
         now = time.perf_counter()
-        trace.spend("transfer", now - began)
-        trace.add("bytes_received", len(chunk))
+        tracing.spend("transfer", now - began)
+        tracing.add("bytes_received", len(chunk))
         yield chunk
         began = time.perf_counter()
 
@@ -306,13 +314,13 @@ class AsgiTransport:
         return self._base_url
 
     @contextlib.asynccontextmanager
-    async def send(self, request: Request) -> AsyncIterator[Response]:
+    async def send(self, request: Request) -> AsyncGenerator[Response]:
         """Run the application for one request; see `Transport.send`."""
         if not request.url.startswith(self._base_url + "/"):
             raise Unreachable(
                 "This address is outside the folder.", method=request.method, url=request.url
             )
-        trace.add("requests")
+        tracing.add("requests")
         began = time.perf_counter()
         # Room for a few chunks: the application waits when nobody reads, as on a socket.
         events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue(maxsize=4)
@@ -320,11 +328,10 @@ class AsgiTransport:
         task = asyncio.create_task(self._answer(request, events, gone))
         try:
             head = await _next_event(events, request)
-            trace.spend("wait", time.perf_counter() - began)
-            headers = {
-                name.decode("latin-1").lower(): value.decode("latin-1")
-                for name, value in reversed(head["headers"])
-            }
+            tracing.spend("wait", time.perf_counter() - began)
+            headers = _first_of_each(
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in head["headers"]
+            )
             chunks = _counted(_body(events, request))
             async with contextlib.aclosing(chunks):
                 yield Response(head["status"], headers, chunks)

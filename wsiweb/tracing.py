@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 __all__ = ["Trace", "add", "spend", "trace"]
 
@@ -75,7 +75,7 @@ _open: tuple[Trace, ...] = ()
 
 
 @contextmanager
-def trace() -> Iterator[Trace]:
+def trace() -> Generator[Trace]:
     """Count requests, bytes, connections, cache hits and time while the block runs.
 
     Examples
