@@ -51,6 +51,7 @@ def test_a_full_map_counts_as_highdicom_does(extent):
     ):
         found = grid.find((column - 1) // 9, (row - 1) // 7, (channel or 1) - 1, plane - 1)
         assert found == (0, number)
+        assert grid.find(*grid.place(0, number)) == (0, number)
     assert len(grid) == number
     assert grid.complete
 
@@ -87,6 +88,7 @@ def test_a_sparse_map_is_a_dictionary(drawn, data):
             part, within = found
             assert within >= 1
             assert starts[part] + within - 1 == number
+            assert grid.place(part, within) == (column, row, channel, plane)
 
 
 def test_a_complete_ordered_map_needs_no_table():
@@ -118,3 +120,6 @@ def test_places_outside_are_index_errors():
     for place in [(-1, 0), (2, 0), (0, 2), (0, 0, 1), (0, 0, 0, 1), (0, 0, -1)]:
         with pytest.raises(IndexError, match="There is no"):
             grid.find(*place)
+    for part, number in [(0, 0), (0, 5), (1, 1), (-1, 1)]:
+        with pytest.raises(IndexError, match="There is no frame"):
+            grid.place(part, number)

@@ -115,6 +115,11 @@ def test_frames_of_a_concatenation_are_found_in_their_part():
     assert parts.frame(3, 0) == FrameAddress("1.5", 1)
     assert parts.frame_count == 4
     assert not parts.sparse
+    assert parts.crop_of(FrameAddress("1.5", 1)) == (8, 64)
+    assert parts.crop_of(FrameAddress("1.4", 3)) == (64, 64)
+    for address in (FrameAddress("1.4", 4), FrameAddress("1.5", 2), FrameAddress("9", 1)):
+        with pytest.raises(IndexError):
+            parts.crop_of(address)
 
 
 def test_edge_tiles_are_cropped():

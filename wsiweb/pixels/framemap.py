@@ -164,3 +164,37 @@ class FrameMap:
             number = int(self.numbers[place])
         part = bisect_right(self.starts, number) - 1
         return part, number - self.starts[part] + 1
+
+    def place(self, part: int, number: int) -> tuple[int, int, int, int]:
+        """Return where a frame belongs: the way back of `find`.
+
+        Parameters
+        ----------
+        part : int
+            Zero-based part of a concatenation.
+        number : int
+            One-based frame number within it.
+
+        Returns
+        -------
+        tuple of int
+            Zero-based column, row, channel and focal plane.
+
+        Raises
+        ------
+        IndexError
+            If there is no such frame.
+        """
+        if not (0 <= part < len(self.starts) and number >= 1):
+            raise IndexError(f"There is no frame {number} in part {part}.")
+        frame = self.starts[part] + number - 1
+        end = self.starts[part + 1] if part + 1 < len(self.starts) else len(self)
+        if frame >= end:
+            raise IndexError(f"There is no frame {number} in part {part}.")
+        cell = frame
+        if self.cells is not None:
+            cell = int(self.cells[np.flatnonzero(self.numbers == frame)[0]])
+        cell, column = divmod(cell, self.columns)
+        cell, row = divmod(cell, self.rows)
+        channel, z = divmod(cell, self.planes)
+        return column, row, channel, z

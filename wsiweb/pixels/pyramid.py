@@ -237,6 +237,20 @@ class TiledImage:
             min(height, self.size[1] - row * height),
         )
 
+    def crop_of(self, address: FrameAddress) -> tuple[int, int]:
+        """Return width and height of what a frame holds of the image; the rest is padding.
+
+        Raises
+        ------
+        IndexError
+            For a frame that is not one of this image.
+        """
+        if address.instance_uid not in self.instance_uids:
+            raise IndexError(f"Instance {address.instance_uid} is no part of this image.")
+        part = self.instance_uids.index(address.instance_uid)
+        column, row, _, _ = self.frames.place(part, address.number)
+        return self.crop(column, row)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Level(TiledImage):

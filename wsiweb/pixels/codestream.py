@@ -1,0 +1,252 @@
+"""What a codestream says about itself, read before any decoder is let at it.
+
+Decoders trust what they are given: they allocate whatever size a header claims, and some show
+half a picture for a file that was cut short (a truncated JPEG or HTJ2K codestream decodes
+without complaint). So size, sample depth and completeness are read here first. That costs a
+few microseconds, since nothing is decoded.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+
+__all__ = ["CodestreamError", "OtherSize", "Stream", "read_jpeg", "read_jpeg2000", "without_boxes"]
+
+
+class CodestreamError(ValueError):
+    """The bytes are not a complete codestream; says why, but not of which frame."""
+
+
+class OtherSize(CodestreamError):
+    """The codestream is complete, but not as large as the frame should be.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Its size.
+    """
+
+    def __init__(self, message: str, rows: int, columns: int) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.columns = columns
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The outline of a codestream.
+
+    Attributes
+    ----------
+    rows, columns, samples : int
+        Size of the picture.
+    precision : int
+        Bits of a sample.
+    signed : bool
+        Whether samples are signed; only JPEG 2000 can say so.
+    process : int
+        The JPEG marker that tells the process, such as 0xC0 for baseline; 0x51 for JPEG 2000.
+    colour : str
+        ``"RGB"`` or ``"YCC"`` if the codestream itself says what its three samples are on the
+        way in (JPEG) or on the way out (JPEG 2000); else empty, and the header has to tell.
+    """
+
+    rows: int
+    columns: int
+    samples: int
+    precision: int
+    signed: bool
+    process: int
+    colour: str
+
+
+# The next marker after coded data, restart markers aside. Where a JPEG stuffs a zero byte
+# after 0xFF, JPEG-LS stuffs a zero bit, so there a marker is any 0xFF with a high bit after.
+_NEXT_IN_JPEG = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_NEXT_IN_JPEG_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
+
+_EOI, _SOS, _APP0, _APP14, _SOF_LS = 0xD9, 0xDA, 0xE0, 0xEE, 0xF7
+_FRAMES = frozenset({*range(0xC0, 0xD0), _SOF_LS}) - {0xC4, 0xC8, 0xCC}
+_BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
+_RGB_IDS, _JFIF_IDS = b"RGB", b"\1\2\3"
+_ADOBE = {0: "RGB", 1: "YCC"}
+_SOC_SIZ = b"\xff\x4f\xff\x51"  # how each JPEG 2000 codestream begins
+_BOXES = 4096  # within which the codestream of a JP2 file begins
+_PADDING = b"\x00\xff"
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What has been seen on the way from marker to marker."""
+
+    process: int = 0
+    frame: tuple[int, int, int, int] = (0, 0, 0, 0)  # precision, rows, columns, samples
+    ids: bytes = b""
+    subsampled: bool = False
+    jfif: bool = False
+    scanned: frozenset[int] = frozenset()
+    adobe: int | None = None
+
+    def see(self, marker: int, body: memoryview) -> None:
+        if marker in _FRAMES:
+            if self.process:
+                raise CodestreamError("it has two frame headers")
+            if len(body) < 6 or len(body) < 6 + 3 * body[5]:
+                raise CodestreamError("its frame header is too short")
+            self.process = marker
+            self.frame = struct.unpack_from(">BHHB", body)
+            self.ids = bytes(body[6 : 6 + 3 * body[5] : 3])
+            self.subsampled = len(set(bytes(body[7 : 6 + 3 * body[5] : 3]))) > 1
+        elif marker == _SOS:
+            if not self.process:
+                raise CodestreamError("its scan comes before its frame header")
+            if not body or len(body) < 1 + 2 * body[0]:
+                raise CodestreamError("its scan header is too short")
+            self.scanned |= frozenset(bytes(body[1 : 1 + 2 * body[0] : 2]))
+        elif marker == _APP14 and len(body) >= 12 and bytes(body[:5]) == b"Adobe":
+            self.adobe = body[11]
+        elif marker == _APP0 and bytes(body[:5]) == b"JFIF\0":
+            self.jfif = True
+
+    def stream(self) -> Stream:
+        if not self.process:
+            raise CodestreamError("it ends before its frame header")
+        if not self.scanned.issuperset(self.ids):
+            raise CodestreamError("it ends before all components were scanned")
+        precision, rows, columns, samples = self.frame
+        colour = self._colour() if samples == 3 else ""
+        return Stream(rows, columns, samples, precision, False, self.process, colour)
+
+    def _colour(self) -> str:
+        """Tell what three samples are, by signs of falling strength."""
+        if self.adobe is not None:
+            return _ADOBE.get(self.adobe, "")
+        if self.subsampled:
+            return "YCC"  # nobody leaves out green and blue
+        if self.ids == _RGB_IDS:
+            return "RGB"
+        # JFIF alone is no proof: it is found on RGB as well, but not with JFIF's own identifiers.
+        return "YCC" if self.jfif and self.ids == _JFIF_IDS else ""
+
+
+def read_jpeg(data: bytes | memoryview) -> Stream:
+    """Walk through a JPEG, lossless JPEG or JPEG-LS codestream from marker to marker.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        The codestream, perhaps with padding after it.
+
+    Returns
+    -------
+    Stream
+        Its outline.
+
+    Raises
+    ------
+    CodestreamError
+        If it is cut short anywhere, is no JPEG, or goes on after its end.
+    """
+    view = memoryview(data)
+    if bytes(view[:2]) != b"\xff\xd8":
+        raise CodestreamError("it does not begin as a JPEG")
+    walk = _Walk()
+    position, end = 2, len(view)
+    while position + 2 <= end:
+        if view[position] != 0xFF:
+            raise CodestreamError(f"there is no marker at byte {position}")
+        marker = view[position + 1]
+        if marker == _EOI:
+            break
+        if marker == 0xFF:  # fill
+            position += 1
+        elif marker in _BARE:
+            position += 2
+        else:
+            position = _past_segment(view, position, walk)
+    else:
+        raise _cut_short(end)
+    if bytes(view[position + 2 :]).strip(_PADDING):
+        raise CodestreamError(
+            f"its end-of-image marker comes at byte {position} of {end}, with data after it"
+        )
+    return walk.stream()
+
+
+def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
+    """See the segment at a marker; return where the next marker is, past any coded data."""
+    marker = view[position + 1]
+    length = int.from_bytes(view[position + 2 : position + 4], "big")
+    body = view[position + 4 : position + 2 + length]
+    if length < 2 or len(body) != length - 2:
+        raise _cut_short(len(view))
+    walk.see(marker, body)
+    position += 2 + length
+    if marker != _SOS:
+        return position
+    markers = _NEXT_IN_JPEG_LS if walk.process == _SOF_LS else _NEXT_IN_JPEG
+    found = markers.search(view, position)
+    if found is None:
+        raise _cut_short(len(view))
+    return found.start()
+
+
+def _cut_short(received: int) -> CodestreamError:
+    return CodestreamError(
+        f"it is cut short: {received} bytes came, and no end-of-image marker among them"
+    )
+
+
+def without_boxes(data: bytes | memoryview) -> memoryview:
+    """Return the JPEG 2000 codestream of a JP2 file, as some scanners store one for a frame."""
+    view = memoryview(data)
+    start = bytes(view[:_BOXES]).find(_SOC_SIZ)
+    return view[start:] if start > 0 else view
+
+
+def read_jpeg2000(data: bytes | memoryview) -> Stream:
+    """Read the main header of a JPEG 2000 or HTJ2K codestream (ISO/IEC 15444-1 Annex A).
+
+    Raises
+    ------
+    CodestreamError
+        If it is no such codestream, or has no end-of-codestream marker at its end.
+    """
+    view = memoryview(data)
+    if bytes(view[:4]) != _SOC_SIZ:
+        raise CodestreamError("it does not begin as a JPEG 2000 codestream")
+    if bytes(view[-64:]).rstrip(b"\x00")[-2:] != b"\xff\xd9":
+        raise _cut_short(len(view))
+    try:
+        length, _, right, bottom, left, top = struct.unpack_from(">HH4I", view, 4)
+        (samples,) = struct.unpack_from(">H", view, 40)
+        components = [struct.unpack_from(">3B", view, 42 + 3 * index) for index in range(samples)]
+        mixed = _mixes_components(view, 4 + length)
+    except struct.error:
+        raise CodestreamError("its header is too short") from None
+    if len(set(components)) != 1 or components[0][1:] != (1, 1):
+        raise CodestreamError("its components differ in size or depth")
+    depth = components[0][0]
+    return Stream(
+        rows=bottom - top,
+        columns=right - left,
+        samples=samples,
+        precision=(depth & 0x7F) + 1,
+        signed=bool(depth & 0x80),
+        process=0x51,
+        colour="RGB" if mixed else "",
+    )
+
+
+def _mixes_components(view: memoryview, position: int) -> bool:
+    """Whether the COD segment switches the component transformation on: what comes out is RGB."""
+    while True:
+        marker, length = struct.unpack_from(">HH", view, position)
+        if marker == 0xFF52:
+            (_, _, _, transformation) = struct.unpack_from(">BBHB", view, position + 4)
+            return transformation == 1
+        if marker in {0xFF90, 0xFFD9} or marker < 0xFF00 or length < 2:
+            raise CodestreamError("its header has no coding style")
+        position += 2 + length

@@ -1,0 +1,309 @@
+"""Encoded frames to arrays: the only room that knows codecs.
+
+What a frame is encoded in is told by its bytes first and by the transfer syntax second,
+because servers transcode without saying so. Size, depth and completeness are compared with the
+header before decoding (`wsiweb.pixels.codestream`), so a frame either becomes the picture that
+its header promises or raises `DecodeError`. One damage cannot be seen: coded data that were
+altered without changing a marker.
+
+Colour always comes out as RGB. What the three samples of a JPEG are is told by its Adobe
+marker; else by subsampling, which only YCbCr has; else by component identifiers that spell R,
+G, B; else by a JFIF marker with the identifiers 1, 2, 3; and only then by
+PhotometricInterpretation. (A real slide says RGB in all its headers, and is RGB without any
+marker in its first level and subsampled YCbCr in the others.) MONOCHROME1 stays as stored: 0
+is its white.
+
+Decoding releases the GIL, and touches each pixel once when the array to fill is contiguous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import imagecodecs
+import numpy as np
+
+from wsiweb.errors import DecodeError
+from wsiweb.pixels import native
+from wsiweb.pixels.codestream import (
+    CodestreamError,
+    OtherSize,
+    Stream,
+    read_jpeg,
+    read_jpeg2000,
+    without_boxes,
+)
+from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
+
+if TYPE_CHECKING:
+    from wsiweb.pixels.pyramid import PixelFormat
+
+__all__ = ["decode", "decode_into"]
+
+Data = bytes | bytearray | memoryview
+
+_JPEG_FAMILY = frozenset({Codec.JPEG, Codec.JPEG_LOSSLESS, Codec.JPEG_LS})
+_LOSSLESS_PROCESS, _JPEG_LS_PROCESS = 0xC3, 0xF7
+# Baseline, extended, progressive, lossless, JPEG-LS: the rest was never in DICOM, or is retired.
+_PROCESSES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS_PROCESS, _JPEG_LS_PROCESS})
+# All that imagecodecs' decoders raise for bad input; its own errors are RuntimeErrors.
+_FOREIGN = (RuntimeError, ValueError, TypeError, IndexError, OverflowError, MemoryError)
+
+
+def decode(
+    data: Data,
+    format: PixelFormat,  # noqa: A002 - what it is called in the slide model
+    *,
+    transfer_syntax: str | None = None,
+    crop: tuple[int, int] | None = None,
+    what: str = "frame",
+) -> np.ndarray:
+    """Decode a frame.
+
+    Parameters
+    ----------
+    data : bytes, bytearray or memoryview
+        The frame as it was received; padding after it does no harm.
+    format : PixelFormat
+        What the instance's header promises.
+    transfer_syntax : str, optional
+        UID that the server gave, where the bytes themselves do not tell.
+    crop : tuple of int, optional
+        Width and height of what the frame holds of its image (`TiledImage.crop_of`). Edge
+        tiles should be padded to the size of a frame; where a writer has cut them off instead,
+        a codestream is accepted that has at least this much, and the rest becomes 0. Without
+        `crop`, the codestream must be as large as the frame.
+    what : str
+        What to call the frame in errors.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, columns, samples), of ``format.dtype``, C-contiguous and writable. RGB if
+        there are three samples.
+
+    Raises
+    ------
+    DecodeError
+        If the bytes are cut short or damaged, in no encoding that is known here, or not the
+        size, depth or number of samples that the header promises.
+
+    Examples
+    --------
+    >>> from wsiweb.pixels.pyramid import PixelFormat
+    >>> decode(bytes(range(12)), PixelFormat(rows=2, columns=2))[1, 0].tolist()
+    [6, 7, 8]
+    """
+    out = np.empty(format.shape, format.dtype)
+    _decode(data, format, out, transfer_syntax, crop, what)
+    return out
+
+
+def decode_into(
+    data: Data,
+    format: PixelFormat,  # noqa: A002 - as in decode
+    out: np.ndarray,
+    *,
+    transfer_syntax: str | None = None,
+    crop: tuple[int, int] | None = None,
+    what: str = "frame",
+) -> None:
+    """Decode a frame into an array that is there already.
+
+    Parameters
+    ----------
+    data, format, transfer_syntax, crop, what
+        As in `decode`.
+    out : numpy.ndarray
+        Shape (rows, columns, samples), of ``format.dtype``. Filled in place if it is
+        C-contiguous; else, as with a tile's place in a region, through a copy. After an error
+        its content is undefined.
+
+    Raises
+    ------
+    DecodeError
+        As in `decode`.
+    ValueError
+        If `out` does not have the frame's shape and dtype.
+    """
+    if out.shape != format.shape or out.dtype != format.dtype:
+        raise ValueError(
+            f"A frame of {format.shape} {format.dtype} cannot be decoded into an array of "
+            f"{out.shape} {out.dtype}."
+        )
+    if out.flags.c_contiguous:
+        _decode(data, format, out, transfer_syntax, crop, what)
+    else:
+        out[...] = decode(data, format, transfer_syntax=transfer_syntax, crop=crop, what=what)
+
+
+def _decode(
+    data: Data,
+    form: PixelFormat,
+    out: np.ndarray,
+    transfer_syntax: str | None,
+    crop: tuple[int, int] | None,
+    what: str,
+) -> None:
+    """Fill a contiguous array; map what went wrong to one error that names the frame."""
+    codec = None
+    try:
+        syntax = TRANSFER_SYNTAXES.get(transfer_syntax or "")
+        codec = _codec_of(data, form, syntax)
+        _fill(codec, data, form, out, syntax)
+    except OtherSize as error:
+        if crop is None or not _holds(error, crop, form):
+            raise DecodeError(f"Cannot decode {what}{_named(codec)}: {error}.") from None
+        part = replace(form, rows=error.rows, columns=error.columns)
+        out[...] = 0
+        out[: part.rows, : part.columns] = decode(
+            data, part, transfer_syntax=transfer_syntax, what=what
+        )
+    except CodestreamError as error:
+        raise DecodeError(f"Cannot decode {what}{_named(codec)}: {error}.") from None
+    except _FOREIGN as error:
+        raise DecodeError(
+            f"Cannot decode {what}{_named(codec)}: the decoder says {str(error) or error!r}."
+        ) from error
+
+
+def _holds(found: OtherSize, crop: tuple[int, int], form: PixelFormat) -> bool:
+    """Whether a codestream of another size has what is needed, and no more than fits."""
+    width, height = crop
+    return width <= found.columns <= form.columns and height <= found.rows <= form.rows
+
+
+def _fill(
+    codec: Codec, data: Data, form: PixelFormat, out: np.ndarray, syntax: TransferSyntax | None
+) -> None:
+    if codec in _JPEG_FAMILY:
+        _fill_from_jpeg(data, form, out)
+    elif codec in {Codec.JPEG_2000, Codec.HTJ2K}:
+        _fill_from_jpeg2000(codec, data, form, out)
+    elif codec is Codec.JPEG_XL:
+        _fill_from_jpegxl(data, out)
+    elif codec is Codec.RLE:
+        native.fill_from_rle(data, form, out)
+    else:
+        # What the server has decompressed, it has also brought back to RGB.
+        as_stored = syntax is None or syntax.codec is Codec.NATIVE
+        native.fill(data, form, out, as_stored=as_stored)
+
+
+def _named(codec: Codec | None) -> str:
+    return "" if codec is None else f" ({codec.value})"
+
+
+def _codec_of(data: Data, form: PixelFormat, syntax: TransferSyntax | None) -> Codec:
+    """Tell the encoding: by bytes, then by transfer syntax, then by length."""
+    if form.photometric == "PALETTE COLOR":
+        raise CodestreamError("PhotometricInterpretation PALETTE COLOR is not supported")
+    told = None if syntax is None else syntax.codec
+    # One more byte is padding to an even length; some add it to any frame.
+    bare = any(len(data) - size in {0, 1} for size in (form.native_nbytes, form.nbytes))
+    if syntax is not None and told is Codec.NATIVE and bare:
+        if syntax.big_endian:
+            raise CodestreamError("big-endian pixels are not supported")
+        return Codec.NATIVE
+    seen = sniff(memoryview(data))
+    if seen is Codec.RLE and bare and told is not Codec.RLE:
+        seen = None  # the RLE header is a weak sign; an exact length is a better one
+    if seen is not None:
+        return seen
+    if bare:
+        return Codec.NATIVE
+    if told is not None and told is not Codec.NATIVE:
+        return told  # its reader will say what is amiss
+    raise CodestreamError(
+        f"{len(data)} bytes came that begin as no known codestream, and uncompressed it would "
+        f"be {form.native_nbytes}"
+    )
+
+
+def _fill_from_jpeg(data: Any, form: PixelFormat, out: np.ndarray) -> None:
+    stream = read_jpeg(memoryview(data))
+    if stream.process not in _PROCESSES:
+        raise CodestreamError(f"JPEG process 0x{stream.process:02X} is not supported")
+    target = _target(stream, form, out)
+    if stream.process == _JPEG_LS_PROCESS:
+        imagecodecs.jpegls_decode(data, out=target)
+    elif form.samples == 1:
+        imagecodecs.jpeg8_decode(data, out=target)
+    elif stream.process == _LOSSLESS_PROCESS or _is_rgb(stream, form):
+        imagecodecs.jpeg8_decode(data, colorspace="RGB", outcolorspace="RGB", out=target)
+    else:
+        imagecodecs.jpeg8_decode(data, colorspace="YCBCR", outcolorspace="RGB", out=target)
+    _settle(target, stream, form, out)
+    # The lossless processes leave colour alone.
+    if stream.process in {_LOSSLESS_PROCESS, _JPEG_LS_PROCESS} and not _is_rgb(stream, form):
+        native.rgb_from_ybr(out, form)
+
+
+def _fill_from_jpeg2000(codec: Codec, data: Any, form: PixelFormat, out: np.ndarray) -> None:
+    data = without_boxes(data)
+    stream = read_jpeg2000(data)
+    target = _target(stream, form, out)
+    if codec is Codec.HTJ2K:
+        imagecodecs.htj2k_decode(data, out=target)
+    else:
+        imagecodecs.jpeg2k_decode(data, out=target)
+    _settle(target, stream, form, out)
+    # YBR_ICT and YBR_RCT are what the codec's own transformation has just undone.
+    if not _is_rgb(stream, form):
+        native.rgb_from_ybr(out, form)
+
+
+def _fill_from_jpegxl(data: Any, out: np.ndarray) -> None:
+    # Its decoder compares size and depth with `out` before it decodes, knows where a complete
+    # codestream ends, and always delivers RGB.
+    imagecodecs.jpegxl_decode(data, numthreads=1, out=_flat(out))
+
+
+def _is_rgb(stream: Stream, form: PixelFormat) -> bool:
+    """Whether samples are RGB: three of them, or one that no conversion applies to."""
+    if form.samples == 1:
+        return True
+    if stream.colour:
+        return stream.colour == "RGB"
+    return not native.is_ybr(form)
+
+
+def _flat(out: np.ndarray) -> np.ndarray:
+    """View as the decoders have it: without an axis for a single sample."""
+    return out[:, :, 0] if out.shape[2] == 1 else out
+
+
+def _target(stream: Stream, form: PixelFormat, out: np.ndarray) -> np.ndarray:
+    """Compare with the header; return the array to decode into: `out` itself where it fits."""
+    if stream.samples != form.samples:
+        raise CodestreamError(
+            f"it has {stream.samples} samples a pixel; the header promises {form.samples}"
+        )
+    if stream.precision > form.bits_allocated:
+        raise CodestreamError(
+            f"it has {stream.precision} bits a sample; the header allocates {form.bits_allocated}"
+        )
+    if stream.signed and not form.signed:
+        raise CodestreamError("its samples are signed, and the header says unsigned")
+    if (stream.rows, stream.columns) != (form.rows, form.columns):
+        raise OtherSize(
+            f"it is {stream.columns} x {stream.rows} pixels; the header promises {form.columns} "
+            f"x {form.rows}",
+            stream.rows,
+            stream.columns,
+        )
+    kind = "i" if stream.signed else "u"
+    dtype: np.dtype[Any] = np.dtype(f"{kind}{1 if stream.precision <= 8 else 2}")
+    flat = _flat(out)
+    return flat if flat.dtype == dtype else np.empty(flat.shape, dtype)
+
+
+def _settle(target: np.ndarray, stream: Stream, form: PixelFormat, out: np.ndarray) -> None:
+    """Bring what was decoded beside `out` into it: a wider type, or the sign found again."""
+    flat = _flat(out)
+    if target.dtype == flat.dtype:
+        return
+    flat[...] = target
+    if form.signed and not stream.signed:
+        native.extend_sign(out, stream.precision)
