@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsiweb.errors import ProtocolError
+from wsiweb.wire import media
+from wsiweb.wire.media import Codec
+
+PICTURE = np.add.outer(np.arange(64), np.arange(192)).astype(np.uint8).reshape(64, 64, 3)
+
+
+def test_the_table_agrees_with_pydicom():
+    for uid, syntax in media.TRANSFER_SYNTAXES.items():
+        theirs = pydicom.uid.UID(uid)
+        if syntax.codec is Codec.JPEG_XL and not theirs.is_transfer_syntax:
+            continue  # newer than this pydicom's dictionary
+        assert theirs.is_transfer_syntax, uid
+        assert theirs.is_encapsulated == syntax.encapsulated, uid
+        assert theirs.is_little_endian != syntax.big_endian, uid
+        assert theirs.is_deflated == syntax.deflated, uid
+
+
+ENCODED = {
+    Codec.JPEG: imagecodecs.jpeg8_encode(PICTURE),
+    Codec.JPEG_LOSSLESS: imagecodecs.jpeg8_encode(PICTURE, lossless=True),
+    Codec.JPEG_LS: imagecodecs.jpegls_encode(PICTURE),
+    Codec.JPEG_2000: imagecodecs.jpeg2k_encode(PICTURE, codecformat="j2k"),
+    Codec.HTJ2K: imagecodecs.htj2k_encode(PICTURE),
+    Codec.JPEG_XL: imagecodecs.jpegxl_encode(PICTURE),
+    # A count of segments, their offsets, zeros: an RLE header (PS3.5 G.5) and three segments.
+    Codec.RLE: b"\x03\0\0\0\x40\0\0\0\x50\0\0\0\x60\0\0\0" + bytes(48) + bytes(64),
+}
+
+
+@pytest.mark.parametrize("codec", ENCODED)
+def test_codecs_are_told_from_bytes(codec):
+    assert media.sniff(ENCODED[codec]) is codec
+    assert media.sniff(memoryview(ENCODED[codec])) is codec
+
+
+@given(st.binary(max_size=200))
+def test_sniffing_never_fails(data):
+    media.sniff(data)
+    media.sniff(b"\xff\xd8\xff" + data)
+    media.sniff(b"\xff\x4f\xff\x51" + data)
+
+
+def test_bare_pixels_show_no_marker():
+    assert media.sniff(PICTURE.tobytes()) is None
+    assert media.sniff(bytes(1000)) is None
+    assert media.sniff(b"\xff" * 1000) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "type_", "parameters"),
+    [
+        ("image/jpeg", "image/jpeg", {}),
+        ("Application/DICOM+JSON; Charset=utf-8", "application/dicom+json", {"charset": "utf-8"}),
+        ('a/b; x = "1;2" ; y=z', "a/b", {"x": "1;2", "y": "z"}),
+        (r'a/b; x="q\"q"', "a/b", {"x": 'q"q'}),
+        ("a/b; x=*", "a/b", {"x": "*"}),
+        ("multipart/related; type=image/jpeg; boundary=q", "multipart/related",
+         {"type": "image/jpeg", "boundary": "q"}),
+        ("a/b; x=1; x=2", "a/b", {"x": "1"}),
+    ],
+)  # fmt: skip
+def test_content_types_as_servers_write_them(header, type_, parameters):
+    parsed = media.parse_content_type(header)
+    assert (parsed.type, parsed.parameters) == (type_, parameters)
+
+
+@pytest.mark.parametrize("header", ["", ";", "jpeg", "/", "a/", '"a/b"'])
+def test_what_is_no_content_type(header):
+    with pytest.raises(ProtocolError):
+        media.parse_content_type(header)
+
+
+def test_accept_is_sorted_by_quality_and_drops_the_refused():
+    ranges = media.parse_accept(
+        'multipart/related; type="image/jp2"; transfer-syntax=1.2;q=0.2, image/*;q=0.9, '
+        "text/html;q=0, */*;q=0.1"
+    )
+    assert [one.type for one in ranges] == ["image/*", "multipart/related", "*/*"]
+    assert ranges[1].part_type == "image/jp2"
+    assert ranges[1].transfer_syntax == "1.2"
+    assert ranges[0].covers("image/jpeg")
+    assert not ranges[0].covers("text/html")
+
+
+def test_no_accept_accepts_everything():
+    assert media.parse_accept("")[0].covers("image/jpeg")
+
+
+@given(st.text(max_size=60))
+def test_any_accept_is_understood_or_refused(header):
+    try:
+        media.parse_accept(header)
+    except ProtocolError:
+        pass
+
+
+def test_the_ladder_has_one_range_in_each_step_and_none_that_allows_a_lossy_encoding():
+    ladder = media.frame_accepts("1.2.840.10008.1.2.4.90")
+    assert len(ladder) == 3
+    for step in ladder:
+        (one,) = media.parse_accept(step)
+        assert one.part_type == "application/octet-stream" or one.transfer_syntax not in (None, "*")
+    assert len(media.frame_accepts(None)) == 2

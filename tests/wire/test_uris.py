@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsiweb.wire.uris import Resource, is_uid, rebase, split_base
+
+UIDS = st.from_regex(r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}", fullmatch=True)
+FRAMES = st.lists(st.integers(1, 2**31), min_size=1, max_size=5).map(tuple)
+
+
+@st.composite
+def resources(draw):
+    depth = draw(st.integers(0, 3))
+    uids = [draw(UIDS) for _ in range(depth)] + [None] * (3 - depth)
+    aspects = [name for name in ("studies", "series", "instances")[depth:]]
+    if depth:
+        aspects += ["", "metadata", "rendered", "thumbnail", "bulkdata"]
+    if depth == 3:
+        aspects += ["frames"]
+    aspect = draw(st.sampled_from(aspects))
+    frames = ()
+    if aspect == "frames" or (
+        depth == 3 and aspect in {"rendered", "thumbnail"} and draw(st.booleans())
+    ):
+        frames = draw(FRAMES)
+    bulk = draw(st.from_regex(r"[A-Za-z0-9 %_.~-]+(/[A-Za-z0-9]+)*", fullmatch=True))
+    return Resource(*uids, frames, aspect, bulk if aspect == "bulkdata" else "")
+
+
+@given(resources())
+def test_paths_go_both_ways(resource):
+    assert Resource.parse(resource.path) == resource
+    assert Resource.parse("/" + resource.path + "/") == resource
+
+
+@given(st.text(max_size=80))
+def test_any_path_is_a_resource_or_a_value_error(path):
+    try:
+        assert Resource.parse(Resource.parse(path).path)
+    except ValueError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "studies/../../etc/passwd",
+        "studies/1.2/series/x",
+        "studies/1.2/instances/3/frames/1",
+        "studies/1/series/2/instances/3/frames/0",
+        "studies/1/series/2/instances/3/frames/1,,2",
+        "studies/1/series/2/instances/3/frames/-1",
+        "studies/1/series/2/instances/3/frames/1/metadata",
+        "series/1",
+        "studies/1/studies",
+        "studies/" + "1" * 65,
+        "studies/1/nonsense",
+    ],
+)
+def test_what_is_no_resource_is_refused(path):
+    with pytest.raises(ValueError, match=r".+"):
+        Resource.parse(path)
+
+
+@pytest.mark.parametrize("text", ["", "1..2", ".1", "1.", "1.2a", "1" * 65, "1.2\n", "..", "١"])
+def test_what_is_no_uid(text):
+    assert not is_uid(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "base"),
+    [
+        ("https://pacs.lab/dicom-web/", "https://pacs.lab/dicom-web"),
+        (" http://localhost:8042/dicom-web ", "http://localhost:8042/dicom-web"),
+        ("http://[::1]:80", "http://[::1]:80"),
+        ("https://a/b c", "https://a/b%20c"),
+    ],
+)
+def test_a_base_url_is_made_plain(typed, base):
+    assert split_base(typed) == base
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "ftp://a",
+        "https://",
+        "https://u:s3cret@a/b",
+        "http://a?x=1",
+        "http://a:99999",
+        "http://a#x",
+        "http://[::1",
+        "http://u:s3cret@:99999",
+    ],  # fmt: skip
+)
+def test_what_is_no_base_url_is_refused_without_repeating_secrets(typed):
+    with pytest.raises(ValueError, match=r".+") as caught:
+        split_base(typed)
+    assert "s3cret" not in str(caught.value)
+
+
+BASE = "https://pacs.lab/dicom-web"
+DOCUMENT = f"{BASE}/studies/1/series/2/metadata"
+
+
+@pytest.mark.parametrize(
+    ("uri", "there"),
+    [
+        (f"{BASE}/studies/1/bulkdata/x", f"{BASE}/studies/1/bulkdata/x"),
+        ("../../bulkdata/x", f"{BASE}/studies/1/bulkdata/x"),
+        ("/dicom-web/bulk/x", f"{BASE}/bulk/x"),
+        ("http://orthanc:8042/dicom-web/studies/1/bulk/x", f"{BASE}/studies/1/bulk/x"),
+        ("http://inner/other/studies/1/bulk/x?a=b", f"{BASE}/studies/1/bulk/x?a=b"),
+        ("http://pacs.lab/dicom-web/bulk/x", f"{BASE}/bulk/x"),
+        ("https://store.example/some/where", "https://store.example/some/where"),
+        ("https://pacs.lab.evil.example/x", "https://pacs.lab.evil.example/x"),
+    ],
+)
+def test_bulk_data_is_looked_for_at_the_archive(uri, there):
+    assert rebase(uri, BASE, DOCUMENT) == there
+
+
+def test_bulk_data_of_a_folder():
+    base = "file:///data/slides"
+    assert (
+        rebase("http://localhost/studies/1/bulkdata/x", base, "") == f"{base}/studies/1/bulkdata/x"
+    )
+    document = f"{base}/studies/1/metadata"
+    assert rebase("bulkdata/x", base, document) == f"{base}/studies/1/bulkdata/x"
