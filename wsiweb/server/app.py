@@ -1,0 +1,284 @@
+"""The DICOMweb service of a folder as an ASGI application (PS3.18 8 and 10).
+
+Paths are those of the standard, at the root and again below ``/dicom-web``, where many clients look
+for them. Handlers are thin: what is asked is understood by `wsiweb.wire`, answered by `Store`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from wsiweb.pixels.decode import decode
+from wsiweb.pixels.pyramid import PixelFormat
+from wsiweb.server.answers import ERRORS, Refusal, gzipped, made_in_thread, multipart
+from wsiweb.server.files import check_frames, frames_at_once
+from wsiweb.server.negotiate import FrameAnswer, choose_frames, wants_json, wants_multipart
+from wsiweb.server.scan import BULK_MARK
+from wsiweb.server.search import search
+from wsiweb.server.store import Store
+from wsiweb.wire.media import DICOM, DICOM_JSON, OCTETS
+from wsiweb.wire.multipart import closing, content_type, new_boundary, part_head
+from wsiweb.wire.query import Level, Query
+from wsiweb.wire.uris import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from wsiweb.server.index import Instance
+
+__all__ = ["create_app"]
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
+_JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
+_CUT = '299 wsiweb "There are more matches: ask for them with limit and offset."'
+_COMPRESSED = 16 * 1024  # bytes of metadata from which on compressing pays
+
+
+def create_app(
+    folder: Path, *, stow: bool = False, index: Path | None = None, rescan: float = 2.0
+) -> Starlette:
+    """Return the DICOMweb service of a folder.
+
+    The folder is looked at when the first request comes, not here. `app.state.store` is what it
+    stands on; its `close` puts the index away until the next request.
+
+    Parameters
+    ----------
+    folder : Path
+        DICOM files, at any depth; only ever read.
+    index : Path, optional
+        SQLite database of what is in them; default is one in the user's cache folder.
+    rescan : float
+        Seconds after which a search looks for new, changed and removed files again.
+
+    Raises
+    ------
+    NotFound
+        When there is no such folder.
+    """
+    service = _Service(Store(folder, index=index, rescan=rescan))
+    routes = service.routes()
+    app = Starlette(routes=[*routes, Mount("/dicom-web", routes=routes)], exception_handlers=ERRORS)
+    app.state.store = service.store
+    return app
+
+
+class _Service:
+    """The handlers of one folder."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the routes; frames first, for they are asked for most."""
+        study = "/studies/{study}"
+        series = f"{study}/series/{{series}}"
+        instance = f"{series}/instances/{{instance}}"
+        get: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = []
+        for path in (study, series, instance):
+            get += [(path, self.retrieve), (f"{path}/metadata", self.metadata)]
+        get += [
+            (f"{instance}/bulkdata/{{path:path}}", self.bulkdata),
+            *((path, self.search) for path in ("/studies", "/series", "/instances")),
+            *((study + path, self.search) for path in ("/series", "/instances")),
+            (f"{series}/instances", self.search),
+        ]
+        return [
+            Route(f"{instance}/frames/{{frames}}", _Frames(self.store), methods=["GET", "HEAD"]),
+            *(Route(path, handler, methods=["GET"]) for path, handler in get),
+        ]
+
+    async def search(self, request: Request) -> Response:
+        """QIDO-RS (PS3.18 10.6)."""
+        resource = _resource(request.scope)
+        level: Level = resource.aspect  # type: ignore[assignment] - the routes say so
+        query = Query.parse(
+            level, request.query_params.multi_items(), study=resource.study, series=resource.series
+        )
+        if not wants_json(_accept(request.scope)):
+            raise Refusal(406, "Searches are answered in application/dicom+json.")
+        base = _base(request)
+
+        def answer() -> tuple[bytes, bool]:
+            self.store.refresh()
+            found = search(self.store.index, query, base)
+            return found.body, found.cut
+
+        body, cut = await asyncio.to_thread(answer)
+        headers = {**_JSON_HEADERS, "Warning": _CUT} if cut else _JSON_HEADERS
+        if len(body) >= _COMPRESSED and _takes_gzip(request):
+            headers = {**headers, "Content-Encoding": "gzip"}
+            return await made_in_thread(gzipped([body]), DICOM_JSON, headers)
+        return Response(body, 200, headers, DICOM_JSON)
+
+    async def metadata(self, request: Request) -> Response:
+        """WADO-RS metadata (PS3.18 10.4.1.1.2)."""
+        if not wants_json(_accept(request.scope)):
+            raise Refusal(406, "Metadata are to be had in application/dicom+json.")
+        instances = await asyncio.to_thread(self._instances, _resource(request.scope))
+        pieces = self._documents(instances, _base(request))
+        if not _takes_gzip(request):
+            return await made_in_thread(pieces, DICOM_JSON, _JSON_HEADERS)
+        headers = {**_JSON_HEADERS, "Content-Encoding": "gzip"}
+        return await made_in_thread(gzipped(pieces), DICOM_JSON, headers)
+
+    def _documents(self, instances: list[Instance], base: str) -> Iterator[bytes]:
+        """Yield the JSON array of headers, in which BulkDataURIs are made absolute."""
+        before = b"["
+        for instance in instances:
+            resource = Resource(instance.study, instance.series, instance.uid)
+            mark = BULK_MARK + f"{base}/{resource.path}/bulkdata/".encode()
+            yield before + self.store.index.header(instance.key).replace(BULK_MARK, mark)
+            before = b","
+        yield b"]"
+
+    async def retrieve(self, request: Request) -> Response:
+        """WADO-RS objects (PS3.18 10.4.1.1.1), always as they are stored."""
+        resource = _resource(request.scope)
+        accept = _accept(request.scope)
+        instances = await asyncio.to_thread(self._instances, resource)
+        stored = {instance.transfer_syntax for instance in instances}
+        several = wants_multipart(accept, DICOM, stored.pop() if len(stored) == 1 else None)
+        if several is None or (not several and resource.instance is None):
+            raise Refusal(
+                406,
+                'Objects are to be had as multipart/related; type="application/dicom", a single '
+                "instance as application/dicom too, in the transfer syntax they are stored in.",
+            )
+        if not several:
+            return await made_in_thread(self.store.whole(instances[0]), DICOM)
+        parts = (self.store.whole(instance) for instance in instances)
+        pieces, media_type = multipart(parts, {"Content-Type": DICOM})
+        return await made_in_thread(pieces, media_type)
+
+    def _instances(self, resource: Resource) -> list[Instance]:
+        study, series, uid = resource.study or "", resource.series, resource.instance
+        if series is None or uid is None:
+            return self.store.instances(study, series)
+        return [self.store.instance(study, series, uid)]
+
+    async def bulkdata(self, request: Request) -> Response:
+        """WADO-RS bulk data (PS3.18 10.4.1.1.5)."""
+        resource = _resource(request.scope)
+        several = wants_multipart(_accept(request.scope), OCTETS)
+        if several is None:
+            raise Refusal(406, "Bulk data are to be had as application/octet-stream.")
+
+        def value() -> bytes:
+            return self.store.bulk(self._instances(resource)[0], resource.bulkdata)
+
+        data = await asyncio.to_thread(value)
+        if not several:
+            return Response(data, 200, None, OCTETS)
+        pieces, media_type = multipart([[data]], {"Content-Type": OCTETS})
+        return Response(b"".join(pieces), 200, None, media_type)
+
+
+class _Frames:
+    """WADO-RS frames (PS3.18 10.4.1.1.6), as a bare ASGI application: the hot path.
+
+    Starlette's request and response objects would double what a warm frame costs.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        resource = _resource(scope)
+        uids = resource.study or "", resource.series or "", resource.instance or ""
+        instance = self._store.held(*uids)
+        if instance is None:
+            instance = await asyncio.to_thread(self._store.instance, *uids)
+        numbers = resource.frames
+        check_frames(instance, numbers)
+        answer = choose_frames(_accept(scope), instance.transfer_syntax, single=len(numbers) == 1)
+        if answer is None:
+            raise Refusal(406, _offer(instance.transfer_syntax))
+        frames = None if answer.decoded else frames_at_once(instance, numbers)
+        if frames is None:
+            response = await self._in_thread(instance, numbers, answer)
+            await response(scope, receive, send)
+            return
+        head, tail, media_type = _envelope(answer)
+        body = b"".join([piece for frame in frames for piece in (head, frame)]) + tail
+        headers = [
+            (b"content-length", str(len(body)).encode()),
+            (b"content-type", media_type.encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _in_thread(
+        self, instance: Instance, numbers: tuple[int, ...], answer: FrameAnswer
+    ) -> Response:
+        head, tail, media_type = _envelope(answer)
+
+        def pieces() -> Iterator[bytes]:
+            for frame in self._store.frames(instance, numbers):
+                yield head
+                yield _decoded(frame, instance) if answer.decoded else frame
+            yield tail
+
+        return await made_in_thread(pieces(), media_type)
+
+
+def _envelope(answer: FrameAnswer) -> tuple[bytes, bytes, str]:
+    """Return what stands before each frame and after the last, and the Content-Type."""
+    part_type = f"{answer.media_type}; transfer-syntax={answer.transfer_syntax}"
+    if not answer.multipart:
+        return b"", b"", part_type
+    boundary = new_boundary()
+    head = part_head(boundary, {"Content-Type": part_type})
+    return head, closing(boundary), content_type(answer.media_type, boundary)
+
+
+def _decoded(frame: bytes, instance: Instance) -> bytes:
+    picture = instance.picture
+    if picture is None:
+        raise Refusal(404, f"Instance {instance.uid} has no frames.")
+    form = PixelFormat(**{name: getattr(picture, name) for name in picture.__struct_fields__})
+    pixels = decode(frame, form, transfer_syntax=instance.transfer_syntax)
+    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _offer(stored: str) -> str:
+    return (
+        'Frames are to be had as multipart/related; type="application/octet-stream": with '
+        f"transfer-syntax=* as they are stored ({stored}), without it as bare pixels."
+    )
+
+
+def _resource(scope: Scope) -> Resource:
+    path: str = scope["path"]
+    return Resource.parse(path.removeprefix(scope.get("root_path", "")))
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    """Return a header, of a repeated one all values, as one text."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return b",".join(values).decode("latin-1")
+
+
+def _accept(scope: Scope) -> str:
+    return _header(scope, b"accept")
+
+
+def _takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+def _base(request: Request) -> str:
+    """Return the URL of the service as the client wrote it; only its path if that is no name."""
+    host = request.headers.get("host", "")
+    root: str = request.scope.get("root_path", "")
+    return f"{request.url.scheme}://{host}{root}" if _HOST.fullmatch(host) else root
