@@ -10,25 +10,28 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from wsiweb.pixels.decode import decode
 from wsiweb.pixels.pyramid import PixelFormat
-from wsiweb.server.answers import ERRORS, Refusal, gzipped, made_in_thread, multipart
+from wsiweb.server.answers import ERRORS, Refusal, gzipped, made_in_thread, multipart, refusal
 from wsiweb.server.files import check_frames, frames_at_once
 from wsiweb.server.negotiate import FrameAnswer, choose_frames, wants_json, wants_multipart
 from wsiweb.server.scan import BULK_MARK
 from wsiweb.server.search import search
 from wsiweb.server.store import Store
+from wsiweb.server.stow import Incoming, sweep, too_large
 from wsiweb.wire.media import DICOM, DICOM_JSON, OCTETS
 from wsiweb.wire.multipart import closing, content_type, new_boundary, part_head
 from wsiweb.wire.query import Level, Query
 from wsiweb.wire.uris import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -41,11 +44,17 @@ __all__ = ["create_app"]
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 _JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
 _CUT = '299 wsiweb "There are more matches: ask for them with limit and offset."'
+_CHUNK = 2**20  # bytes of a body that are written at once
 _COMPRESSED = 16 * 1024  # bytes of metadata from which on compressing pays
 
 
 def create_app(
-    folder: Path, *, stow: bool = False, index: Path | None = None, rescan: float = 2.0
+    folder: Path,
+    *,
+    stow: bool = False,
+    index: Path | None = None,
+    max_stow: int = 64 * 2**30,
+    rescan: float = 2.0,
 ) -> Starlette:
     """Return the DICOMweb service of a folder.
 
@@ -56,8 +65,12 @@ def create_app(
     ----------
     folder : Path
         DICOM files, at any depth; only ever read.
+    stow : bool
+        Whether instances that are sent (STOW-RS) are written below the folder, as new files.
     index : Path, optional
         SQLite database of what is in them; default is one in the user's cache folder.
+    max_stow : int
+        Most bytes that are taken in one request (default 64 GiB).
     rescan : float
         Seconds after which a search looks for new, changed and removed files again.
 
@@ -66,7 +79,9 @@ def create_app(
     NotFound
         When there is no such folder.
     """
-    service = _Service(Store(folder, index=index, rescan=rescan))
+    service = _Service(Store(folder, index=index, rescan=rescan), max_stow if stow else None)
+    if stow:
+        sweep(service.store.folder)
     routes = service.routes()
     app = Starlette(routes=[*routes, Mount("/dicom-web", routes=routes)], exception_handlers=ERRORS)
     app.state.store = service.store
@@ -74,10 +89,11 @@ def create_app(
 
 
 class _Service:
-    """The handlers of one folder."""
+    """The handlers of one folder; `max_stow` is None where nothing may be stored."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, max_stow: int | None) -> None:
         self.store = store
+        self._max_stow = max_stow
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes; frames first, for they are asked for most."""
@@ -95,6 +111,7 @@ class _Service:
         ]
         return [
             Route(f"{instance}/frames/{{frames}}", _Frames(self.store), methods=["GET", "HEAD"]),
+            *(Route(path, self.stow, methods=["POST"]) for path in ("/studies", study)),
             *(Route(path, handler, methods=["GET"]) for path, handler in get),
         ]
 
@@ -182,6 +199,44 @@ class _Service:
             return Response(data, 200, None, OCTETS)
         pieces, media_type = multipart([[data]], {"Content-Type": OCTETS})
         return Response(b"".join(pieces), 200, None, media_type)
+
+    async def stow(self, request: Request) -> Response:
+        """STOW-RS (PS3.18 10.5)."""
+        if self._max_stow is None:
+            words = "This archive is read-only; its owner can start it with --stow."
+            raise Refusal(405, words, {"Allow": "GET, HEAD"})
+        study = _resource(request.scope).study
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length[:20]) > self._max_stow:
+            raise too_large(self._max_stow)
+        incoming = await asyncio.to_thread(
+            Incoming,
+            self.store,
+            request.headers.get("content-type", ""),
+            request.headers.get("content-encoding", ""),
+            limit=self._max_stow,
+        )
+        try:
+            async for chunk in _chunks(request):
+                await asyncio.to_thread(incoming.feed, chunk)
+            outcome = await asyncio.to_thread(incoming.finish, study)
+        except ClientDisconnect:
+            return refusal(400, "The body was cut off.")  # nobody reads it; nothing is stored
+        finally:
+            await asyncio.to_thread(incoming.close)
+        body = msgspec.json.encode(outcome.model(_base(request)))
+        return Response(body, outcome.status, None, DICOM_JSON)
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body in pieces that are worth a change of threads."""
+    held = bytearray()
+    async for chunk in request.stream():
+        held += chunk
+        if len(held) >= _CHUNK:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
 
 
 class _Frames:
