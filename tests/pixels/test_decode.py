@@ -129,7 +129,9 @@ def test_every_frame_of_the_slide_is_pydicoms(cmu_folder):
     """RGB-coded frames to the bit; YCbCr ones to the bit of Pillow, within 1 of pydicom.
 
     pydicom asks Pillow for YCbCr and converts in floating point; Pillow and imagecodecs let
-    libjpeg-turbo convert, in integers. The inverse DCT is the same in all three. Some edge frames of this slide are cut off instead of padded, against PS3.3 C.8.12.4, and
+    libjpeg-turbo convert, in integers. The inverse DCT is the same in all three.
+
+    Some edge frames of this slide are cut off instead of padded, against PS3.3 C.8.12.4, and
     pydicom needs to be told their size.
     """
     compared = short = 0

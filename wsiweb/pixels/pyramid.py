@@ -282,7 +282,7 @@ class LeftOut:
     Attributes
     ----------
     instance_uid : str
-        SOPInstanceUID; empty when even that is missing.
+        SOPInstanceUID.
     reason : str
         In words, for a person.
     """
