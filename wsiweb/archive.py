@@ -381,6 +381,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the connections. May be repeated."""
+        _connected.pop(self._place.key, None)
         loop.run(self._client.close())
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wsiweb import pictures, synthetic
 from wsiweb.archive import connect
+from wsiweb.errors import NotFound
 from wsiweb.server import serve
 from wsiweb.tracing import trace
 
@@ -75,6 +76,8 @@ def _opened(archive: Archive, say: Callable[[str], None]) -> Slide:
     with trace() as cost:
         began = time.perf_counter()
         slides = archive.slides()
+        if not slides:
+            raise NotFound("There is no slide in this folder.")
         slide = archive.open_slide(slides[0])
         took = time.perf_counter() - began
     say(f"Found {len(slides)} slide(s) and opened the first in {took:.2f} s: {slide!r}")

@@ -296,7 +296,7 @@ class Frames:
             self._end(flight)
         elif not flight.decoding:
             flight.decoding = True
-            work = loop.pool().submit(_decode, flight.image, flight.address, flight.data)
+            work = loop.pool().submit(_decode, flight)
             running = asyncio.get_running_loop()
             work.add_done_callback(
                 lambda done: running.call_soon_threadsafe(self._decoded_now, flight, done)
@@ -346,13 +346,16 @@ def _bytes_of(array: np.ndarray) -> int:
     return array.nbytes
 
 
-def _decode(image: TiledImage, address: FrameAddress, data: bytes) -> np.ndarray:
+def _decode(flight: _Flight) -> np.ndarray:
     began = time.perf_counter()
+    assert flight.data is not None  # noqa: S101 - it has landed
     array = decode(
-        data,
-        image.format,
-        transfer_syntax=image.transfer_syntax,
-        what=f"frame {address.number} of instance {address.instance_uid}",
+        flight.data,
+        flight.image.format,
+        transfer_syntax=flight.image.transfer_syntax,
+        # Edge frames hold padding, which some writers leave out of the codestream.
+        crop=flight.image.crop_of(flight.address),
+        what=f"frame {flight.address.number} of instance {flight.address.instance_uid}",
     )
     array.setflags(write=False)
     tracing.spend("decode", time.perf_counter() - began)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wsiweb import loop, regions
 from wsiweb.errors import NotFound
 from wsiweb.pixels import tiling
+from wsiweb.pixels.pyramid import Level
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames import EncodedImage, Frames
-    from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
+    from wsiweb.pixels.pyramid import Pyramid, TiledImage
 
 __all__ = ["Slide"]
 
@@ -401,7 +402,11 @@ class Slide:
         factor = min(1.0, box[0] / width, box[1] / height)
         fit = (max(1, round(width * factor)), max(1, round(height * factor)))
         image = self._source_for(fit)
-        return regions.read_box(self._frames, image, (0, 0, *image.size), fit)
+        # A level's last pixel may reach beyond the slide, where its size was rounded up.
+        whole = image.size
+        if isinstance(image, Level):
+            whole = (width / image.downsample, height / image.downsample)
+        return regions.read_box(self._frames, image, (0, 0, *whole), fit)
 
     def _source_for(self, fit: Pair) -> TiledImage:
         """Return the smallest image of the whole slide that has the pixels for a thumbnail."""

@@ -86,6 +86,7 @@ class DicomwebClient:
         self._places = asyncio.Semaphore(settings.connections)
         self._renewal = asyncio.Lock()
         self._renewed = 0
+        self._closed = False
 
     @property
     def base_url(self) -> str:
@@ -93,7 +94,8 @@ class DicomwebClient:
         return self._transport.base_url
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; from then on every request is refused with ValueError."""
+        self._closed = True
         await self._transport.close()
 
     # Search ---------------------------------------------------------------------------------
@@ -321,6 +323,8 @@ class DicomwebClient:
     @contextlib.asynccontextmanager
     async def _exchange(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[Response]:
         """Send a GET with credentials; the answer has a good status, or an error is raised."""
+        if self._closed:
+            raise ValueError(f"The connection to {self.base_url} was closed; connect again.")
         async with self._places, contextlib.AsyncExitStack() as stack:
             for renewed in (False, True):
                 generation = self._renewed

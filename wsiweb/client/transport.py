@@ -256,7 +256,7 @@ def _in_words(error: Exception) -> str:
             return "There is no such host; is the address right?"
         case aiohttp.ClientConnectorError():
             return f"No connection ({error.os_error.strerror or error.os_error}); is it running?"
-        case aiohttp.ServerDisconnectedError():
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "The connection was dropped before an answer came."
         case aiohttp.ClientPayloadError():
             return "The answer broke off in the middle."
@@ -373,6 +373,7 @@ class AsgiTransport:
                 *(
                     (name.lower().encode("latin-1"), value.encode("latin-1"))
                     for name, value in request.headers.items()
+                    if name != "Accept-Encoding"  # there is no wire to save here
                 ),
             ],
             "server": ("localhost", 80),

@@ -1,0 +1,85 @@
+"""The documentation is run: its examples work and its promises are kept."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import wsiweb
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_tutorial_runs(capsys):
+    names = {}
+    for block in _blocks(ROOT / "docs" / "tutorial.md"):
+        exec(compile(block, "tutorial.md", "exec"), names)
+    assert "files" in capsys.readouterr().out
+
+
+def test_the_how_to_guides_run(made_folder):
+    names = {}
+    for block in _blocks(ROOT / "docs" / "how-to.md"):
+        exec(compile(block, "how-to.md", "exec"), names)
+    assert names["read_something"](made_folder)
+    with wsiweb.connect(made_folder) as archive:
+        import asyncio
+
+        assert len(asyncio.run(names["corners"](archive.slides()[0].open()))) == 2
+
+
+def test_the_readme_runs(made_server):
+    (block,) = _blocks(ROOT / "README.md")
+    block = block.replace("https://pacs.lab/dicom-web", made_server.url).replace('"P1*"', '"*"')
+    exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize(
+    "name", [one.name for one in pkgutil.walk_packages(wsiweb.__path__, "wsiweb.")]
+)
+def test_examples_in_docstrings_run(name):
+    if name.endswith("__main__"):
+        return
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE, extraglobs={})
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_public_name_is_in_the_reference():
+    reference = (ROOT / "docs" / "reference.md").read_text()
+    for name in wsiweb.__all__:
+        if not name.startswith("__"):
+            assert f"wsiweb.{name}" in reference, name
+
+
+def test_every_setting_is_documented():
+    from dataclasses import fields
+
+    for field in fields(wsiweb.Settings):
+        assert field.name in wsiweb.Settings.__doc__
+
+
+def test_every_room_stands_in_contributing():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in sorted((ROOT / "wsiweb").iterdir()):
+        if path.name.startswith("_") or path.suffix not in {"", ".py"}:
+            continue
+        name = path.name if path.suffix else f"{path.name}/"
+        assert f"`{name}`" in text, name
