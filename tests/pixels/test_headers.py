@@ -447,7 +447,7 @@ def test_fifty_thousand_sparse_frames_are_read_within_a_second():
     began = time.perf_counter()
     (attributes,) = Attributes.decode(text.encode())
     level = read_pyramid([attributes]).levels[0]
-    assert time.perf_counter() - began < 2  # 0.25 s here; the machine may be busy
+    assert time.perf_counter() - began < 2  # 0.5 s here; the machine may be busy
     for number in (0, 1, 777, 49_999):
         assert level.frame(*places[number]).number == number + 1
 
