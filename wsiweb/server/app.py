@@ -16,11 +16,16 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from wsiweb.pixels.decode import decode
-from wsiweb.pixels.pyramid import PixelFormat
+from wsiweb.server import render
 from wsiweb.server.answers import ERRORS, Refusal, gzipped, made_in_thread, multipart, refusal
 from wsiweb.server.files import check_frames, frames_at_once
-from wsiweb.server.negotiate import FrameAnswer, choose_frames, wants_json, wants_multipart
+from wsiweb.server.negotiate import (
+    FrameAnswer,
+    choose_frames,
+    choose_one,
+    wants_json,
+    wants_multipart,
+)
 from wsiweb.server.scan import BULK_MARK
 from wsiweb.server.search import search
 from wsiweb.server.store import Store
@@ -100,17 +105,20 @@ class _Service:
         study = "/studies/{study}"
         series = f"{study}/series/{{series}}"
         instance = f"{series}/instances/{{instance}}"
+        frames = f"{instance}/frames/{{frames}}"
         get: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = []
         for path in (study, series, instance):
             get += [(path, self.retrieve), (f"{path}/metadata", self.metadata)]
         get += [
             (f"{instance}/bulkdata/{{path:path}}", self.bulkdata),
+            *((f"{path}/thumbnail", self.rendered) for path in (study, series, instance, frames)),
+            *((f"{path}/rendered", self.rendered) for path in (instance, frames)),
             *((path, self.search) for path in ("/studies", "/series", "/instances")),
             *((study + path, self.search) for path in ("/series", "/instances")),
             (f"{series}/instances", self.search),
         ]
         return [
-            Route(f"{instance}/frames/{{frames}}", _Frames(self.store), methods=["GET", "HEAD"]),
+            Route(frames, _Frames(self.store), methods=["GET", "HEAD"]),
             *(Route(path, self.stow, methods=["POST"]) for path in ("/studies", study)),
             *(Route(path, handler, methods=["GET"]) for path, handler in get),
         ]
@@ -200,6 +208,30 @@ class _Service:
         pieces, media_type = multipart([[data]], {"Content-Type": OCTETS})
         return Response(b"".join(pieces), 200, None, media_type)
 
+    async def rendered(self, request: Request) -> Response:
+        """WADO-RS rendered and thumbnail (PS3.18 10.4.1.1.3, 10.4.1.1.4)."""
+        resource = _resource(request.scope)
+        media_type = choose_one(_accept(request.scope), render.MEDIA_TYPES)
+        if media_type is None:
+            raise Refusal(406, "Pictures are to be had as image/jpeg and image/png.")
+        if len(resource.frames) > 1:
+            raise Refusal(400, "Frames are rendered one at a time.")
+        viewport = render.viewport_of(request.query_params)
+        if viewport is None and resource.aspect == "thumbnail":
+            viewport = render.THUMBNAIL
+
+        def picture() -> bytes:
+            instances = self._instances(resource)
+            if resource.frames:
+                number = resource.frames[0]
+                array = render.rendered_frame(self.store, instances[0], number, viewport)
+            else:
+                one = instances[0] if resource.instance else render.pick(self.store, instances)
+                array = render.rendered_instance(self.store, one, viewport)
+            return render.encoded(array, media_type, request.query_params)
+
+        return Response(await asyncio.to_thread(picture), 200, {"Vary": "Accept"}, media_type)
+
     async def stow(self, request: Request) -> Response:
         """STOW-RS (PS3.18 10.5)."""
         if self._max_stow is None:
@@ -281,7 +313,7 @@ class _Frames:
         def pieces() -> Iterator[bytes]:
             for frame in self._store.frames(instance, numbers):
                 yield head
-                yield _decoded(frame, instance) if answer.decoded else frame
+                yield _bare(frame, instance) if answer.decoded else frame
             yield tail
 
         return await made_in_thread(pieces(), media_type)
@@ -297,12 +329,9 @@ def _envelope(answer: FrameAnswer) -> tuple[bytes, bytes, str]:
     return head, closing(boundary), content_type(answer.media_type, boundary)
 
 
-def _decoded(frame: bytes, instance: Instance) -> bytes:
-    picture = instance.picture
-    if picture is None:
-        raise Refusal(404, f"Instance {instance.uid} has no frames.")
-    form = PixelFormat(**{name: getattr(picture, name) for name in picture.__struct_fields__})
-    pixels = decode(frame, form, transfer_syntax=instance.transfer_syntax)
+def _bare(frame: bytes, instance: Instance) -> bytes:
+    """Return the pixels of a frame without compression, in little endian."""
+    pixels = render.decoded(frame, instance)
     return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
@@ -336,4 +365,9 @@ def _base(request: Request) -> str:
     """Return the URL of the service as the client wrote it; only its path if that is no name."""
     host = request.headers.get("host", "")
     root: str = request.scope.get("root_path", "")
-    return f"{request.url.scheme}://{host}{root}" if _HOST.fullmatch(host) else root
+    if not _HOST.fullmatch(host):
+        return root
+    server: tuple[str, int] | None = request.scope.get("server")
+    if server is not None and server[0] == host and server[1] != 80:
+        host = f"{host}:{server[1]}"  # dicomweb-client leaves the port out of Host
+    return f"{request.url.scheme}://{host}{root}"
