@@ -9,9 +9,8 @@ altered without changing a marker.
 Colour always comes out as RGB. What the three samples of a JPEG are is told by its Adobe
 marker; else by subsampling, which only YCbCr has; else by component identifiers that spell R,
 G, B; else by a JFIF marker with the identifiers 1, 2, 3; and only then by
-PhotometricInterpretation. (A real slide says RGB in all its headers, and is RGB without any
-marker in its first level and subsampled YCbCr in the others.) MONOCHROME1 stays as stored: 0
-is its white.
+PhotometricInterpretation. (A real slide says RGB in the headers of all its levels, and is
+RGB in the first, subsampled YCbCr in the others.) MONOCHROME1 stays as stored: 0 is its white.
 
 Decoding releases the GIL, and touches each pixel once when the array to fill is contiguous.
 """
