@@ -8,6 +8,7 @@ standard has it. Nothing is ever compressed anew.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from wsiweb.wire.media import (
@@ -48,6 +49,7 @@ class FrameAnswer:
     decoded: bool
 
 
+@functools.lru_cache(256)  # clients ask a million times with one header
 def choose_frames(accept: str, stored: str, *, single: bool) -> FrameAnswer | None:
     """Choose how frames go out.
 
