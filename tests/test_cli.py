@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -62,7 +61,12 @@ def test_pictures(run, made_server, tmp_path):
     assert (tmp_path / "tile.jpg").read_bytes() == stored
     run("region", made_server.url, "--at", "-50,0", "--mpp", "2", "--size", "90,80", "-o", "m.jpg")
     assert _pixels(tmp_path / "m.jpg").shape == (80, 90, 3)
-    assert sorted(os.listdir(tmp_path)) == ["m.jpg", "r.png", "thumbnail.png", "tile.jpg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "m.jpg",
+        "r.png",
+        "thumbnail.png",
+        "tile.jpg",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_encoded_and_decoded_readers_share_a_flight(faulty):
 
 
 def test_a_decoded_frame_can_be_had_again_from_its_held_bytes(faulty):
-    app, server = faulty()
+    _app, server = faulty()
     slide = _opened(server, decoded_bytes=0)
     first = slide.read_region((0, 0), 0, (300, 300))
     with wsiweb.trace() as cost:
@@ -88,7 +88,7 @@ def test_what_is_held_stays_within_the_budgets(faulty):
 
 
 def test_a_reader_that_gives_up_cancels_what_only_it_waits_for(faulty):
-    app, server = faulty(Fault("/frames/", delay=0.5))
+    _app, server = faulty(Fault("/frames/", delay=0.5))
     slide = _opened(server)
 
     async def main():
@@ -123,7 +123,7 @@ def test_a_reader_that_gives_up_does_not_take_others_with_it(faulty):
 
 
 def test_a_failed_fetch_is_told_to_all_who_wait_and_tried_anew_later(faulty):
-    app, server = faulty(Fault("/frames/", status=403, times=1, delay=0.2))
+    _app, server = faulty(Fault("/frames/", status=403, times=1, delay=0.2))
     slide = _opened(server)
 
     def read(_):

@@ -199,7 +199,7 @@ def test_a_closed_slide_says_so(slide):
         slide.thumbnail(50)
     for read in (
         lambda: slide.read_region((0, 0), 0, (1, 1)),
-        lambda: slide.thumbnail(),
+        slide.thumbnail,
         lambda: slide.tile(0, 0, 0),
         lambda: slide.label,
     ):

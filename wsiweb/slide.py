@@ -403,10 +403,10 @@ class Slide:
         fit = (max(1, round(width * factor)), max(1, round(height * factor)))
         image = self._source_for(fit)
         # A level's last pixel may reach beyond the slide, where its size was rounded up.
-        whole = image.size
+        right, bottom = map(float, image.size)
         if isinstance(image, Level):
-            whole = (width / image.downsample, height / image.downsample)
-        return regions.read_box(self._frames, image, (0, 0, *whole), fit)
+            right, bottom = width / image.downsample, height / image.downsample
+        return regions.read_box(self._frames, image, (0, 0, right, bottom), fit)
 
     def _source_for(self, fit: Pair) -> TiledImage:
         """Return the smallest image of the whole slide that has the pixels for a thumbnail."""

@@ -7,7 +7,6 @@ import os
 import re
 import threading
 import time
-
 from urllib.parse import urlsplit
 
 import psutil
@@ -103,7 +102,7 @@ def test_a_search_that_is_not_json_is_told(faulty):
     _, server = faulty(Fault("/studies", status=200, text="<html>Please log in</html>"))
     with (
         wsiweb.connect(server.url, settings=QUICK) as archive,
-        pytest.raises(wsiweb.ProtocolError, match="not DICOM JSON.*log in"),
+        pytest.raises(wsiweb.ProtocolError, match=r"not DICOM JSON.*log in"),
     ):
         list(archive.studies())
 
@@ -227,7 +226,7 @@ def test_impossible_headers_are_refused_by_name(faulty, tag, value):
     if tag == "00480006" and value == 2**32 - 1:
         keyword = "NumberOfFrames"  # which does not fit so many tiles
     assert keyword in str(caught.value)
-    assert re.search(r"[Ii]nstance \d+\.\d+", str(caught.value))
+    assert re.search(r"[Ii]nstance \d|\d cannot be read", str(caught.value))
     assert time.perf_counter() - began < 5
 
 
@@ -348,7 +347,7 @@ def test_a_server_that_is_gone_is_unreachable(made_folder):
 def test_no_such_host():
     with (
         wsiweb.connect("http://nowhere.invalid", settings=QUICK) as archive,
-        pytest.raises(wsiweb.Unreachable, match="nowhere.invalid"),
+        pytest.raises(wsiweb.Unreachable, match=r"nowhere\.invalid"),
     ):
         archive.studies()[0]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -91,10 +92,8 @@ def test_every_truncation_is_an_error(parts, data):
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=5))
 def test_any_bytes_are_parts_or_an_error_of_ours(data, cuts):
-    try:
+    with contextlib.suppress(ProtocolError):
         _read(data, [cut for cut in cuts if cut <= len(data)])
-    except ProtocolError:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -139,7 +138,8 @@ def test_a_wrong_content_length_is_an_error(wrong):
 
 
 def test_headers_are_kept():
-    data = b"--b0undary\r\nContent-Type: image/jp2\r\nContent-Location: /frames/3\r\n\r\nx\r\n--b0undary--"
+    head = b"Content-Type: image/jp2\r\nContent-Location: /frames/3\r\n\r\n"
+    data = b"--b0undary\r\n" + head + b"x\r\n--b0undary--"
     (part,) = _read(data)
     assert (part.content_type, part.location) == ("image/jp2", "/frames/3")
 

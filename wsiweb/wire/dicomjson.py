@@ -9,146 +9,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-import difflib
+import codecs
 import json
 import math
+import re
 from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from wsiweb.errors import ProtocolError
+from wsiweb.wire.tags import is_tag, keyword_of, tag_of
 
 __all__ = ["Attributes", "BulkData", "keyword_of", "tag_of"]
 
-# What this library speaks of. pydicom's dictionary knows all, and takes 0.15 s to import: it is
-# asked only for the rest.
-_TAGS = {
-    "AccessionNumber": "00080050",
-    "AvailableTransferSyntaxUID": "00083002",
-    "BitsAllocated": "00280100",
-    "BitsStored": "00280101",
-    "ColumnPositionInTotalImagePixelMatrix": "0048021E",
-    "Columns": "00280011",
-    "ConcatenationFrameOffsetNumber": "00209228",
-    "ConcatenationUID": "00209161",
-    "ContainerIdentifier": "00400512",
-    "DimensionOrganizationType": "00209311",
-    "FailedSOPSequence": "00081198",
-    "FailureReason": "00081197",
-    "FrameOfReferenceUID": "00200052",
-    "HighBit": "00280102",
-    "ICCProfile": "00282000",
-    "ImageOrientationSlide": "00480102",
-    "ImageType": "00080008",
-    "ImagedVolumeHeight": "00480002",
-    "ImagedVolumeWidth": "00480001",
-    "InstanceAvailability": "00080056",
-    "InstanceNumber": "00200013",
-    "Modality": "00080060",
-    "ModalitiesInStudy": "00080061",
-    "NumberOfFrames": "00280008",
-    "NumberOfSeriesRelatedInstances": "00201209",
-    "NumberOfStudyRelatedInstances": "00201208",
-    "NumberOfStudyRelatedSeries": "00201206",
-    "ObjectiveLensPower": "00480112",
-    "OpticalPathIdentifier": "00480106",
-    "OpticalPathSequence": "00480105",
-    "PatientBirthDate": "00100030",
-    "PatientID": "00100020",
-    "PatientName": "00100010",
-    "PatientSex": "00100040",
-    "PerFrameFunctionalGroupsSequence": "52009230",
-    "PerformedProcedureStepStartDate": "00400244",
-    "PerformedProcedureStepStartTime": "00400245",
-    "PhotometricInterpretation": "00280004",
-    "PixelData": "7FE00010",
-    "PixelMeasuresSequence": "00289110",
-    "PixelRepresentation": "00280103",
-    "PixelSpacing": "00280030",
-    "PlanarConfiguration": "00280006",
-    "PlanePositionSlideSequence": "0048021A",
-    "PyramidUID": "00080019",
-    "RecommendedAbsentPixelCIELabValue": "00480015",
-    "ReferencedSOPClassUID": "00081150",
-    "ReferencedSOPInstanceUID": "00081155",
-    "ReferencedSOPSequence": "00081199",
-    "ReferringPhysicianName": "00080090",
-    "RequestAttributesSequence": "00400275",
-    "RetrieveURL": "00081190",
-    "RowPositionInTotalImagePixelMatrix": "0048021F",
-    "Rows": "00280010",
-    "SOPClassUID": "00080016",
-    "SOPInstanceUID": "00080018",
-    "SamplesPerPixel": "00280002",
-    "SeriesDescription": "0008103E",
-    "SeriesInstanceUID": "0020000E",
-    "SeriesNumber": "00200011",
-    "SharedFunctionalGroupsSequence": "52009229",
-    "SpecimenDescriptionSequence": "00400560",
-    "SpecimenIdentifier": "00400551",
-    "StudyDate": "00080020",
-    "StudyDescription": "00081030",
-    "StudyID": "00200010",
-    "StudyInstanceUID": "0020000D",
-    "StudyTime": "00080030",
-    "TimezoneOffsetFromUTC": "00080201",
-    "TotalPixelMatrixColumns": "00480006",
-    "TotalPixelMatrixFocalPlanes": "00480303",
-    "TotalPixelMatrixOriginSequence": "00480008",
-    "TotalPixelMatrixRows": "00480007",
-    "TransferSyntaxUID": "00020010",
-    "XOffsetInSlideCoordinateSystem": "0040072A",
-    "YOffsetInSlideCoordinateSystem": "0040073A",
-    "ZOffsetInSlideCoordinateSystem": "0040074A",
-}
-_KEYWORDS = {tag: keyword for keyword, tag in _TAGS.items()}
-_HEX = frozenset("0123456789abcdefABCDEF")
-
-
-def tag_of(keyword: str) -> str:
-    """Return the tag of a keyword as eight hexadecimal digits; a tag is returned as it is.
-
-    Raises
-    ------
-    ValueError
-        For what is neither, with the keywords that come close.
-
-    Examples
-    --------
-    >>> tag_of("PatientID")
-    '00100020'
-    """
-    known = _TAGS.get(keyword)
-    if known is not None:
-        return known
-    if len(keyword) == 8 and _HEX.issuperset(keyword):
-        return keyword.upper()
-    from pydicom.datadict import keyword_dict, tag_for_keyword
-
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        close = difflib.get_close_matches(keyword, keyword_dict)
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise ValueError(f"DICOM has no attribute {keyword!r}.{hint}")
-    return f"{tag:08X}"
-
-
-def keyword_of(tag: str) -> str:
-    """Return the keyword of a tag; the tag itself where it has none (private attributes).
-
-    Examples
-    --------
-    >>> keyword_of("00100020")
-    'PatientID'
-    """
-    known = _KEYWORDS.get(tag)
-    if known is not None:
-        return known
-    if len(tag) != 8 or not _HEX.issuperset(tag):
-        return tag
-    from pydicom.datadict import keyword_for_tag
-
-    return keyword_for_tag(int(tag, 16)) or tag
+_STRICT_TAG = re.compile(r"[0-9A-F]{8}").fullmatch
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}\s*", re.ASCII)
 
 
 class BulkData(NamedTuple):
@@ -181,6 +56,10 @@ _dataset = msgspec.json.Decoder(_Table)
 _items = msgspec.json.Decoder(list[_Table | None])
 _values = msgspec.json.Decoder(list[Any])
 
+# What msgspec raises for text that is no JSON, not what was expected, not UTF-8, or too deep.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NAME_FORMS = ("Alphabetic", "Ideographic", "Phonetic")
+
 
 class Attributes:
     """One dataset in the DICOM JSON model; immutable.
@@ -207,22 +86,28 @@ class Attributes:
         Parameters
         ----------
         data : bytes
-            UTF-8, with or without a byte order mark; nothing at all is an empty list.
+            UTF-8, with or without a byte order mark, or UTF-16 with one; nothing at all is an
+            empty list.
 
         Raises
         ------
         ProtocolError
             When it is not DICOM JSON.
         """
-        body = bytes(data).removeprefix(b"\xef\xbb\xbf").strip()
+        body = bytes(data).removeprefix(codecs.BOM_UTF8).strip()
         if not body:
             return []
         try:
+            if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                body = bytes(data).decode("utf-16").strip().encode()
             tables = [_dataset.decode(body)] if body.startswith(b"{") else _datasets.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             start = body[:120].decode("utf-8", "replace")
             raise ProtocolError(f"The answer is not DICOM JSON ({error}).", body=start) from error
-        return [cls(_upper(table)) for table in tables]
+        if any(table and not any(map(is_tag, table)) for table in tables):
+            start = body[:120].decode("utf-8", "replace")
+            raise ProtocolError("The answer is not DICOM JSON (no tags in it).", body=start)
+        return [cls(_tidy(table)) for table in tables]
 
     @classmethod
     def of(cls, model: dict[str, Any]) -> Self:
@@ -259,16 +144,20 @@ class Attributes:
         return None if value in {b"", b"null"} else value
 
     def _decoded(self, keyword: str) -> list[Any]:
+        """Return the values, nulls included; none at all where all of them are null."""
         raw = self.raw(keyword)
         if raw is None:
             return []
         try:
-            return [value for value in _values.decode(raw) if value is not None]
-        except (msgspec.DecodeError, RecursionError) as error:
+            values = _values.decode(raw)
+        except _UNREADABLE as error:
             raise _odd(keyword, "an array of values", raw) from error
+        return [] if all(value is None for value in values) else values
 
     def texts(self, keyword: str) -> tuple[str, ...]:
         """Return all values as text; of a person's name the alphabetic form.
+
+        A null among other values is an empty text: the place of a value has a meaning.
 
         Raises
         ------
@@ -279,6 +168,8 @@ class Attributes:
 
     def _text(self, keyword: str, value: Any) -> str:
         match value:
+            case None:
+                return ""
             case str():
                 return value
             case bool():
@@ -286,14 +177,26 @@ class Attributes:
             case int() | float():
                 return str(value)
             case dict():
-                for form in ("Alphabetic", "Ideographic", "Phonetic"):
-                    if isinstance(value.get(form), str):
-                        return value[form]
-                if self.vr(keyword) == "PN":
-                    return ""
+                forms = _forms(value)
+                if forms or self.vr(keyword) == "PN":
+                    return next(iter(forms), "")
             case _:
                 pass
         raise _odd(keyword, "text", value)
+
+    def names(self, keyword: str) -> tuple[str, ...]:
+        """Return a person's name in all its forms: alphabetic, ideographic, phonetic.
+
+        Raises
+        ------
+        ProtocolError
+            When a value is neither a name nor text.
+        """
+        found: list[str] = []
+        for value in self._decoded(keyword):
+            forms = _forms(value) if isinstance(value, dict) else []
+            found += forms or [self._text(keyword, value)]
+        return tuple(found)
 
     def text(self, keyword: str, default: str = "") -> str:
         """Return the first value as text, or the default."""
@@ -307,7 +210,15 @@ class Attributes:
         ProtocolError
             When a value is not a finite number.
         """
-        return tuple(self._number(keyword, value) for value in self._decoded(keyword))
+        return tuple(self._number(keyword, value) for value in self._given(keyword))
+
+    def _given(self, keyword: str) -> list[Any]:
+        """Return the values of an attribute of numbers; a blank text is as good as a null."""
+        return [
+            value
+            for value in self._decoded(keyword)
+            if value is not None and not (isinstance(value, str) and not value.strip(" \0"))
+        ]
 
     def _number(self, keyword: str, value: Any) -> float:
         if isinstance(value, (int, float, str)) and not isinstance(value, bool):
@@ -331,11 +242,13 @@ class Attributes:
         ProtocolError
             When a value is not whole.
         """
-        return tuple(self._integer(keyword, value) for value in self._decoded(keyword))
+        return tuple(self._integer(keyword, value) for value in self._given(keyword))
 
     def _integer(self, keyword: str, value: Any) -> int:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
+            return int(value)  # by way of a float, 64 bits would lose their last digits
         number = self._number(keyword, value)
         if not number.is_integer():
             raise _odd(keyword, "a whole number", value)
@@ -358,9 +271,9 @@ class Attributes:
             return ()
         try:
             tables = _items.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             raise _odd(keyword, "a sequence of items", raw) from error
-        return tuple(type(self)(_upper(table)) for table in tables if table is not None)
+        return tuple(type(self)(_tidy(table)) for table in tables if table is not None)
 
     def item(self, keyword: str) -> Self:
         """Return the first item of a sequence, or an empty one."""
@@ -380,7 +293,8 @@ class Attributes:
         inline = None
         if element.InlineBinary is not None:
             try:
-                inline = base64.b64decode(element.InlineBinary, validate=True)
+                # Some writers break the lines, as in mail.
+                inline = base64.b64decode("".join(element.InlineBinary.split()), validate=True)
             except (binascii.Error, ValueError) as error:
                 raise _odd(keyword, "Base64", element.InlineBinary) from error
         if inline is None and element.BulkDataURI is None:
@@ -388,13 +302,22 @@ class Attributes:
         return BulkData(element.BulkDataURI, inline)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the dataset as a plain DICOM JSON object."""
+        """Return the dataset as a plain DICOM JSON object.
+
+        Raises
+        ------
+        ProtocolError
+            When a value cannot be read.
+        """
         model: dict[str, Any] = {}
         for tag, element in self._table.items():
             entry: dict[str, Any] = {"vr": element.vr}
             raw = self.raw(tag)
             if raw is not None:
-                entry["Value"] = _values.decode(raw)
+                try:
+                    entry["Value"] = _values.decode(raw)
+                except _UNREADABLE as error:
+                    raise _odd(tag, "an array of values", raw) from error
             if element.BulkDataURI is not None:
                 entry["BulkDataURI"] = element.BulkDataURI
             if element.InlineBinary is not None:
@@ -403,15 +326,21 @@ class Attributes:
         return model
 
 
-def _upper(table: _Table) -> _Table:
-    """Write tags in capitals, as the standard does and some archives do not."""
-    if all(tag.isupper() or tag.isdigit() for tag in table):
+def _forms(name: dict[str, Any]) -> list[str]:
+    """Return the forms of a person's name that are there (PS3.18 F.2.2)."""
+    forms = [name.get(form) for form in _NAME_FORMS]
+    return [form for form in forms if isinstance(form, str) and form]
+
+
+def _tidy(table: _Table) -> _Table:
+    """Write tags in capitals, as the standard does and some archives do not; drop other keys."""
+    if all(_STRICT_TAG(tag) for tag in table):
         return table
-    return {tag.upper(): element for tag, element in table.items()}
+    return {tag.upper(): element for tag, element in table.items() if is_tag(tag)}
 
 
 def _odd(keyword: str, wanted: str, value: Any) -> ProtocolError:
-    shown = value.decode("utf-8", "replace") if isinstance(value, bytes) else repr(value)
+    shown = value[:400].decode("utf-8", "replace") if isinstance(value, bytes) else repr(value)
     return ProtocolError(
         f"The attribute {keyword_of(tag_of(keyword))} should be {wanted} and is {shown[:80]}."
     )
