@@ -168,9 +168,7 @@ def test_any_bytes_are_datasets_or_refused_by_us(data):
                 one.to_dict()
 
 
-@pytest.mark.parametrize(
-    "value", [b'["\xff"]', b"[1e999]", b"[" * 9000 + b"]" * 9000, b"3", b"[9" + b"9" * 9000 + b"]"]
-)
+@pytest.mark.parametrize("value", [b'["\xff"]', b"[1e999]", b"3", b"[9" + b"9" * 9000 + b"]"])
 def test_values_that_cannot_be_read_are_named(value):
     (one,) = Attributes.decode(b'[{"00280010":{"vr":"US","Value":' + value + b"}}]")
     for read in (one.texts, one.names, one.integers, one.numbers, one.items):
