@@ -153,7 +153,8 @@ def _transport_to(place: _Place) -> HttpTransport | AsgiTransport:
         return HttpTransport(place.where, place.settings, ca=place.ca)
     from wsiweb.server import create_app
 
-    return AsgiTransport(create_app(Path(place.where)), Path(place.where).as_uri())
+    app = create_app(Path(place.where))
+    return AsgiTransport(app, Path(place.where).as_uri(), app.state.store.close)
 
 
 def _reopen(place: _Place, pyramid: Pyramid) -> Slide:

@@ -301,12 +301,19 @@ class AsgiTransport:
     app : callable
         The ASGI 3 application.
     base_url : str
-        What stands before the paths in messages, such as ``folder:///data/slides``.
+        What stands before the paths in messages, such as ``file:///data/slides``.
+    put_away : callable
+        Closes what the application holds open; called by `close` and when the transport is
+        dropped. The application must be able to go on after it.
     """
 
-    def __init__(self, app: Callable[..., Any], base_url: str) -> None:
+    def __init__(
+        self, app: Callable[..., Any], base_url: str, put_away: Callable[[], None]
+    ) -> None:
         self._app = app
         self._base_url = base_url
+        self._put_away = put_away
+        weakref.finalize(self, put_away)
 
     @property
     def base_url(self) -> str:
@@ -385,7 +392,8 @@ class AsgiTransport:
             await events.put(error)
 
     async def close(self) -> None:
-        """Do nothing: there are no connections."""
+        """Close what the application holds open."""
+        self._put_away()
 
 
 async def _next_event(
