@@ -128,7 +128,7 @@ def test_demo(run, tmp_path, made_folder):
     assert "requests" in output
     assert _pixels(tmp_path / "wsiweb-demo" / "thumbnail.png").shape == (512, 512, 3)
     assert _pixels(tmp_path / "wsiweb-demo" / "region.png").shape == (1024, 1024, 3)
-    assert "0 requests" in output.splitlines()[-6] or "; 0 requests" in output
+    assert "; 0 requests" in output  # the second read of a region
     run("demo", "--size", "1500")
     assert "2100 x 1500" in run("demo", made_folder, "-o", "other")
 

@@ -230,12 +230,6 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
             )
             bar.update(100 - bar.pos)
     show.read_through_socket(folder, out, click.echo)
-    click.echo(f"\nLook at {out / 'thumbnail.png'} and {out / 'region.png'}. What to try next:")
-    click.echo(f"  wsiweb info {folder}")
-    click.echo(f"  wsiweb region {folder} --at 9000,9000 --size 800,600 --mpp 1 -o region.png")
-    click.echo(
-        f"  wsiweb serve {folder}      then, in Python:  wsiweb.connect(URL).slides()[0].open()"
-    )
 
 
 @main.command()

@@ -6,7 +6,11 @@ shortest worked example.
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsiweb import pictures, synthetic
@@ -17,7 +21,6 @@ from wsiweb.tracing import trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from wsiweb.archive import Archive
     from wsiweb.slide import Slide
@@ -67,9 +70,24 @@ def read_through_socket(folder: Path, home: Path, say: Callable[[str], None]) ->
     """
     with serve(folder) as server, connect(server.url) as archive:
         say(f"Served on {server.url} (this machine only).")
-        slide = _opened(archive, say)
-        with slide:
-            _pictures(slide, home, say)
+        with _opened(archive, say) as slide:
+            corner = _pictures(slide, home, say)
+    say(f"\nLook at {home / 'thumbnail.png'} and {home / 'region.png'}. What to try next:")
+    command = _command()
+    at = ",".join(map(str, corner))
+    say(f"  {command} info {folder}")
+    say(f"  {command} region {folder} --at {at} --size 800,600 -o closer.png")
+    say(f"  {command} serve {folder}")
+    say("and in Python, with the address that it prints:")
+    say("  wsiweb.connect(ADDRESS).slides()[0].open().read_region((0, 0), 0, (1024, 1024))")
+
+
+def _command() -> str:
+    """Return how to call this program from here: it may live in an environment of its own."""
+    found = shutil.which("wsiweb")
+    if found is not None or Path(sys.argv[0]).name != "wsiweb":
+        return "wsiweb"
+    return os.path.relpath(sys.argv[0])
 
 
 def _opened(archive: Archive, say: Callable[[str], None]) -> Slide:
@@ -85,7 +103,8 @@ def _opened(archive: Archive, say: Callable[[str], None]) -> Slide:
     return slide
 
 
-def _pictures(slide: Slide, home: Path, say: Callable[[str], None]) -> None:
+def _pictures(slide: Slide, home: Path, say: Callable[[str], None]) -> tuple[int, int]:
+    """Write the pictures, and return the corner of the region."""
     width, height = slide.size
     side = min(_REGION, width, height)
     corner = ((width - side) // 2, (height - side) // 2)
@@ -106,3 +125,4 @@ def _pictures(slide: Slide, home: Path, say: Callable[[str], None]) -> None:
             f"{cost.requests} requests, {cost.bytes_received:,} bytes, "
             f"{cost.frames_fetched} frames fetched, {cost.cache_hits} from the cache"
         )
+    return corner

@@ -363,8 +363,8 @@ def test_nothing_leaks(made_server, made_folder):
             archive.close()
 
     targets = [made_server.url, made_folder]
-    for target in targets:
-        open_and_read(target, close=True)
+    for turn in range(10):  # the pools fill up: they are kept, and bounded
+        open_and_read(targets[turn % 2], close=True)
     gc.collect()
     time.sleep(0.3)
     me = psutil.Process(os.getpid())
@@ -375,11 +375,12 @@ def test_nothing_leaks(made_server, made_folder):
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         after = me.num_fds(), threading.active_count()
-        if after[0] <= before[0] + 2 and after[1] <= before[1]:
+        if after[0] <= before[0] + 3 and after[1] <= before[1] + 3:
             break
         time.sleep(0.1)
-    assert after[0] <= before[0] + 2
-    assert after[1] <= before[1]
+    # Fifty leaks would be fifty; the pools of the library and of the server may still grow by some.
+    assert after[0] <= before[0] + 3
+    assert after[1] <= before[1] + 3
 
 
 # Credentials ----------------------------------------------------------------------------------
