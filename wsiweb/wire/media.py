@@ -161,7 +161,8 @@ _PARAMETER = re.compile(
     r"""\s*;\s*(?:([^\s=;,"]+)\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^;,"]*)))?)?""", re.DOTALL
 )
 _TYPE = re.compile(r"\s*([^\s/;,\"]+/[^\s/;,\"]+)\s*")
-_SEPARATOR = re.compile(r"\s*(,|$)")
+_RANGE = re.compile(r"\s*([^\s/;,\"]+/[^\s/;,\"]+|\*(?=[\s;,]|$))\s*")  # Java says * for */*
+_SEPARATOR = re.compile(r"\s*(?:,[\s,]*|$)")  # empty elements count for nothing (RFC 9110 5.6.1)
 
 
 def parse_content_type(header: str) -> MediaType:
@@ -220,7 +221,10 @@ class MediaRange:
     @property
     def part_type(self) -> str:
         """What is wanted inside a multipart/related; of a single part its own type."""
-        return self.parameters.get("type", OCTETS).lower() if self.type == RELATED else self.type
+        if self.type != RELATED:
+            return self.type
+        # Orthanc writes the part's parameters inside of the quotes; so do clients made for it.
+        return self.parameters.get("type", OCTETS).partition(";")[0].strip().lower()
 
     @property
     def transfer_syntax(self) -> str | None:
@@ -262,12 +266,13 @@ def parse_accept(header: str) -> tuple[MediaRange, ...]:
     >>> [one.type for one in parse_accept("text/html;q=0.5, image/*")]
     ['image/*', 'text/html']
     """
-    if not header.strip():
+    header = header.strip(" \t\r\n,")
+    if not header:
         return (MediaRange("*/*"),)
     ranges: list[MediaRange] = []
     position = 0
     while position < len(header):
-        found = _TYPE.match(header, position)
+        found = _RANGE.match(header, position)
         if found is None:
             raise ProtocolError(f"{header[:80]!r} is not a list of media types.")
         parameters, position = _parameters(header, found.end())
@@ -277,7 +282,8 @@ def parse_accept(header: str) -> tuple[MediaRange, ...]:
         position = separator.end()
         quality = _quality(parameters.pop("q", "1"))
         if quality > 0:
-            ranges.append(MediaRange(found[1].lower(), parameters, quality))
+            kind = "*/*" if found[1] == "*" else found[1].lower()
+            ranges.append(MediaRange(kind, parameters, quality))
     return tuple(sorted(ranges, key=lambda one: -one.quality))
 
 
@@ -317,6 +323,7 @@ _FRAME_MARKERS = {
     0xC3: Codec.JPEG_LOSSLESS,
     0xF7: Codec.JPEG_LS,
 }
+_MOST_SEGMENTS = 4096  # before the start of frame; an ICC profile takes some dozens
 _RLE_HEADER = 64
 
 
@@ -341,8 +348,8 @@ def sniff(data: bytes | memoryview) -> Codec | None:
 def _sniff_jpeg(data: bytes | memoryview) -> Codec | None:
     """Walk the segments up to the start of frame, which says which of the JPEGs it is."""
     position = 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
+    for _ in range(_MOST_SEGMENTS):
+        if position + 4 > len(data) or data[position] != 0xFF:
             return None
         marker = data[position + 1]
         if marker == 0xFF:  # fill byte

@@ -8,6 +8,7 @@ merely starts like the delimiter is data.
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -37,6 +38,8 @@ _MOST_HEADERS = 64 * 1024
 _MOST_PREAMBLE = 64 * 1024
 _MOST_PADDING = 128
 _LONGEST_BOUNDARY = 256
+_SLICE = 256 * 1024  # of a longer chunk no more is copied at a time: it stays in the cache
+_FOLD = re.compile(r"\r?\n[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class MultipartEvents:
         self._line_end = b"\r\n"
         self._buffer = bytearray()
         self._state = _State.PREAMBLE
+        self._scanned = 0  # where to go on looking, in a preamble or in headers
         self._left = 0  # bytes of a counted body still to come
         self._body_begins = False  # a delimiter right here ends a part without a body
 
@@ -137,13 +141,15 @@ class MultipartEvents:
         ProtocolError
             When the body breaks the rules.
         """
-        if self._state is _State.EPILOGUE:
-            return
-        self._buffer += chunk
-        before = None
-        while before != (self._state, len(self._buffer)):
-            before = (self._state, len(self._buffer))
-            yield from self._step()
+        whole = memoryview(chunk)
+        for begin in range(0, len(chunk), _SLICE):
+            if self._state is _State.EPILOGUE:
+                return
+            self._buffer += whole[begin : begin + _SLICE]
+            before = None
+            while before != (self._state, len(self._buffer)):
+                before = (self._state, len(self._buffer))
+                yield from self._step()
 
     def close(self) -> None:
         """Say that the body has ended.
@@ -178,19 +184,23 @@ class MultipartEvents:
                 self._buffer.clear()
 
     def _preamble(self) -> None:
-        at = 0
-        while (at := self._buffer.find(self._dashes, at)) >= 0:
-            if at == 0 or self._buffer[at - 1] == 0x0A:
-                verdict = self._rest_of_line(at + len(self._dashes))
+        buffer, dashes = self._buffer, self._dashes
+        furthest = _MOST_PREAMBLE + len(dashes)
+        while (at := buffer.find(dashes, self._scanned, furthest)) >= 0:
+            self._scanned = at
+            if at == 0 or buffer[at - 1] == 0x0A:
+                verdict = self._rest_of_line(at + len(dashes))
                 if verdict is None:
                     return
                 if verdict:
-                    del self._buffer[: at + len(self._dashes)]
+                    del buffer[: at + len(dashes)]
+                    self._scanned = 0
                     self._state = _State.DELIMITER
                     return
-            at += 1
-        if len(self._buffer) > _MOST_PREAMBLE:
+            self._scanned += 1
+        if len(buffer) >= furthest:
             raise ProtocolError("The multipart body does not begin with its boundary.")
+        self._scanned = max(self._scanned, len(buffer) - len(dashes) + 1)
 
     def _rest_of_line(self, position: int) -> bool | None:
         """Tell whether the boundary ends at a position; None when more bytes must tell."""
@@ -216,19 +226,14 @@ class MultipartEvents:
         self._state = _State.HEADERS
 
     def _headers(self) -> Mapping[str, str] | None:
-        blank = self._line_end
-        if self._buffer.startswith(blank):
-            end, skip = 0, len(blank)
-        else:
-            end, skip = self._buffer.find(blank + blank), 2 * len(blank)
-            if end < 0:
-                if len(self._buffer) > _MOST_HEADERS:
-                    raise ProtocolError("The headers of a part have no end.")
-                return None
-        text = bytes(self._buffer[:end]).decode("latin-1")
-        del self._buffer[: end + skip]
+        end = self._end_of_headers()
+        if end is None:
+            return None
+        text = bytes(self._buffer[: end[0]]).decode("latin-1")
+        del self._buffer[: end[1]]
+        self._scanned = 0
         headers: dict[str, str] = {}
-        for line in text.splitlines():
+        for line in _FOLD.sub(" ", text).split("\n") if text else ():
             name, colon, value = line.partition(":")
             if not colon:
                 raise ProtocolError(f"{line[:80]!r} is not a header of a part.")
@@ -241,6 +246,25 @@ class MultipartEvents:
             self._body_begins = True
             self._state = _State.BODY
         return headers
+
+    def _end_of_headers(self) -> tuple[int, int] | None:
+        """Return where the headers end and where the body begins, whatever their line ends."""
+        buffer = self._buffer
+        for line_end in (b"\r\n", b"\n"):
+            if buffer.startswith(line_end):
+                return 0, len(line_end)
+        blanks = (b"\n\r\n", b"\n\n") if len(self._line_end) == 2 else (b"\n\n", b"\n\r\n")
+        end, after, limit = -1, 0, _MOST_HEADERS
+        for blank in blanks:  # the likely one first, so that the other is not sought in the body
+            at = buffer.find(blank, self._scanned, limit)
+            if at >= 0:
+                end, after, limit = at, at + len(blank), at
+        if end >= 0:
+            return end, after
+        if len(buffer) >= _MOST_HEADERS:
+            raise ProtocolError("The headers of a part have no end.")
+        self._scanned = max(0, len(buffer) - 2)
+        return None
 
     def _body(self) -> Iterator[Event]:
         buffer, dashes = self._buffer, self._dashes
@@ -413,7 +437,14 @@ def part_head(boundary: str, headers: Mapping[str, str]) -> bytes:
     """Return what stands before the content of a part; each but the first begins a new line.
 
     The leading line end before the first part is an empty preamble, which every reader skips.
+
+    Raises
+    ------
+    ValueError
+        For a header that holds a line end: it would become two headers, or content.
     """
+    if any(mark in text for pair in headers.items() for text in pair for mark in "\r\n"):
+        raise ValueError("A header of a part must not hold a line end.")
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"\r\n--{boundary}\r\n{lines}\r\n".encode("latin-1")
 
