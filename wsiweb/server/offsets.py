@@ -190,11 +190,10 @@ def _walk(handle: BinaryIO, offset: int) -> tuple[bytes, np.ndarray]:
     while position + 8 <= end:
         seek(position)
         tag, length = unpack(read(8))
+        if tag == _END:
+            return basic or b"", np.array(found, np.int64).reshape(-1, 2)
         if tag != _ITEM:
-            # Some writers leave the delimiter out and end, or begin the next element.
-            if tag != _END and not found:
-                raise ProtocolError("the pixel data do not begin with an item")
-            break
+            raise ProtocolError(f"there is no item at byte {position}, within the pixel data")
         position += 8
         if position + length > end:
             raise ProtocolError(f"the file ends at byte {end}, within a fragment at {position}")
@@ -205,7 +204,8 @@ def _walk(handle: BinaryIO, offset: int) -> tuple[bytes, np.ndarray]:
             if len(found) > 2 * _MOST_FRAGMENTS:
                 raise ProtocolError(f"more than {_MOST_FRAGMENTS} fragments")
         position += length
-    return basic or b"", np.array(found, np.int64).reshape(-1, 2)
+    # Without its delimiter nobody knows whether a fragment is missing.
+    raise ProtocolError(f"the file ends at byte {end}, before the end of the pixel data")
 
 
 def _by_extended_table(

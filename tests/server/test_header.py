@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from pathlib import Path
+
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom import data as pydicom_data
+from server.making import dicom, element, item, preamble
+
+from wsiweb.errors import ProtocolError
+from wsiweb.server.header import INLINE, read_header, read_meta
+from wsiweb.server.scan import scan
+
+_DIRECTORY = Path(pydicom_data.__file__).parent
+_FILES = sorted(
+    file
+    for folder in ("test_files", "charset_files")
+    for file in (_DIRECTORY / folder).glob("*.dcm")
+)
+_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+
+
+def ours(handle):
+    meta = read_meta(handle)
+    syntax = meta["00020010"]["Value"][0]
+    return read_header(handle, implicit=syntax == _IMPLICIT, big_endian=syntax == _BIG_ENDIAN)
+
+
+def plain(model):
+    """Bring two writings of one model together: what DICOM JSON leaves open."""
+    out = {}
+    for tag, written in model.items():
+        entry = dict(written, vr=str(written["vr"]))
+        # Group lengths say nothing; the character set is that of JSON; pixels are elsewhere.
+        if (
+            tag.endswith("0000")
+            or tag in {"00080005", "300C0002", "00010001"}
+            or tag.startswith(("7FE0", "FFF"))
+        ):
+            continue
+        values = entry.get("Value")
+        if entry["vr"] == "SQ":
+            entry["Value"] = [plain(one) for one in values or ()]
+        elif values is not None:
+            texts = [one.strip() or None if isinstance(one, str) else one for one in values]
+            entry["Value"] = texts
+        if "BulkDataURI" in entry:
+            entry["BulkDataURI"] = ""
+        out[tag] = entry
+    return out
+
+
+@pytest.mark.parametrize("file", _FILES, ids=lambda file: file.name)
+def test_the_header_is_what_pydicom_reads(file):
+    with file.open("rb") as handle:
+        try:
+            header = ours(handle)
+        except (ProtocolError, KeyError):
+            pytest.skip("no DICOM file, cut off, or without a transfer syntax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = pydicom.dcmread(file).to_json_dict(
+            bulk_data_threshold=-(-INLINE // 3) * 4,
+            bulk_data_element_handler=lambda _: "somewhere",
+            suppress_invalid_tags=True,
+        )
+    theirs, mine = plain(model), plain(header.model)
+    # pydicom has a dictionary of makers' private attributes; here they stay unknown.
+    private = {tag for tag, entry in mine.items() if int(tag[3], 16) % 2 and entry["vr"] == "UN"}
+    assert mine.keys() >= theirs.keys()
+    assert {tag: mine[tag] for tag in theirs.keys() - private} == {
+        tag: theirs[tag] for tag in theirs.keys() - private
+    }
+
+
+def test_the_real_slides_headers(cmu_folder):
+    for file in sorted(cmu_folder.glob("*.dcm")):
+        with file.open("rb") as handle:
+            header = ours(handle)
+        assert plain(header.model) == plain(pydicom.dcmread(file).to_json_dict())
+
+
+def test_large_values_are_found_where_they_are():
+    profile = bytes(range(256)) * 5
+    inner = element(0x00282000, "OB", profile)
+    data = dicom("1.2.5", x00480105=element(0x00480105, "SQ", item(b"") + item(inner)))
+    header = ours(io.BytesIO(data))
+    ((path, (offset, length)),) = header.bulk.items()
+    assert path == "00480105/2/00282000"
+    assert data[offset : offset + length] == profile
+    assert header.model["00480105"]["Value"][1]["00282000"]["BulkDataURI"] == path
+
+
+def test_per_frame_sequences_of_many_items_are_read_quickly():
+    position = element(0x0048021E, "SL", (257).to_bytes(4, "little"))
+    frame = item(element(0x0048021A, "SQ", item(position)))
+    data = dicom("1.2.5", x52009230=element(0x52009230, "SQ", frame * 10_000))
+    header = ours(io.BytesIO(data))
+    items = header.model["52009230"]["Value"]
+    assert len(items) == 10_000
+    assert items[-1] == {
+        "0048021A": {"vr": "SQ", "Value": [{"0048021E": {"vr": "SL", "Value": [257]}}]}
+    }
+
+
+_WHOLE = dicom("1.2.5", x00480105=element(0x00480105, "SQ", item(element(0x00080060, "CS", "SM"))))
+
+
+@given(st.integers(0, len(_WHOLE)))
+def test_a_header_that_is_cut_off(length):
+    try:
+        scanned = scan(io.BytesIO(_WHOLE[:length]))
+    except ProtocolError:
+        return
+    assert scanned.instance_uid == "1.2.5"  # cut within or behind the pixel data
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_damage_is_an_error_of_ours_and_nothing_else(draw):
+    damaged = bytearray(_WHOLE)
+    places = st.integers(128, len(_WHOLE) - 1)
+    for place, byte in draw.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=6)):
+        damaged[place] = byte
+    try:
+        scanned = scan(io.BytesIO(bytes(damaged)))
+    except ProtocolError:
+        return
+    assert scanned.class_uid
+
+
+@given(st.binary(max_size=400))
+def test_noise_behind_a_good_beginning(noise):
+    with contextlib.suppress(ProtocolError):
+        scan(io.BytesIO(_WHOLE[:200] + noise))
+
+
+def test_sequences_without_end_do_not_exhaust_the_stack():
+    nested = b"".join(
+        [element(0x00480105, "SQ", b"", length=0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"]
+        * 5000
+    )
+    with pytest.raises(ProtocolError, match="deep"):
+        ours(io.BytesIO(preamble() + nested))
+
+
+def test_a_length_beyond_the_file_is_refused_before_it_is_allocated():
+    huge = element(0x00100010, "UT", b"ab", length=0xFFFFFFF0)
+    with pytest.raises(ProtocolError, match="ends at byte"):
+        scan(io.BytesIO(dicom("1.2.5", x00100010=huge)))
