@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import imagecodecs
 import numpy as np
@@ -96,6 +97,67 @@ def test_accept_is_sorted_by_quality_and_drops_the_refused():
 
 def test_no_accept_accepts_everything():
     assert media.parse_accept("")[0].covers("image/jpeg")
+
+
+def test_accept_as_some_clients_write_it():
+    (first, second) = media.parse_accept("image/jpeg,, *; q=.2,")
+    assert (first.type, second.type, second.quality) == ("image/jpeg", "*/*", 0.2)
+    (one,) = media.parse_accept('multipart/related; type="image/jpeg; transfer-syntax=1.2"')
+    assert one.part_type == "image/jpeg"
+    (one,) = media.parse_accept('a/b; x="1,2;3"; q=nonsense')
+    assert (one.parameters, one.quality) == ({"x": "1,2;3"}, 1.0)
+
+
+@pytest.mark.parametrize("header", ["image", "a/b c/d", "a/b;=1", '"a/b"'])
+def test_what_is_no_accept(header):
+    with pytest.raises(ProtocolError):
+        media.parse_accept(header)
+
+
+@pytest.mark.parametrize("unit", ["a/b;", "a/b,", 'a/b; x="', "; =", '\\"', " ", "a/b; x = "])
+def test_hostile_headers_take_no_long_time(unit):
+    began = time.perf_counter()
+    for read in (media.parse_accept, media.parse_content_type):
+        with contextlib.suppress(ProtocolError):
+            read('a/b; x="' + unit * 10_000)
+        with contextlib.suppress(ProtocolError):
+            read(unit * 10_000)
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xff\xd8" + b"\xff" * 10**7, b"\xff\xd8" + b"\xff\xe0\0\2" * 10**6]
+)
+def test_endless_jpeg_headers_are_given_up_on(data):
+    began = time.perf_counter()
+    assert media.sniff(data) is None
+    assert time.perf_counter() - began < 0.5
+
+
+def test_a_jpeg_with_a_long_profile_is_still_a_jpeg():
+    jpeg = ENCODED[Codec.JPEG]
+    profile = b"\xff\xe2\xff\xff" + bytes(65_533)
+    assert media.sniff(jpeg[:2] + profile * 40 + jpeg[2:]) is Codec.JPEG
+
+
+def test_media_types_are_told_whatever_their_parameters():
+    assert media.parse_content_type("application/json; charset=utf-8").type == media.JSON
+    assert media.parse_content_type("application/dicom+json;charset=utf-8").type == media.DICOM_JSON
+
+
+@given(st.text(max_size=60))
+def test_any_content_type_is_understood_or_refused(header):
+    with contextlib.suppress(ProtocolError):
+        media.parse_content_type(header)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), st.text(max_size=12)))
+def test_quoted_parameters_come_back(parameters):
+    def quoted(value):
+        return '"' + value.replace("\\", r"\\").replace('"', r"\"") + '"'
+
+    header = "a/b" + "".join(f"; {name}={quoted(value)}" for name, value in parameters.items())
+    assert media.parse_content_type(header).parameters == parameters
 
 
 @given(st.text(max_size=60))

@@ -1,15 +1,24 @@
 from __future__ import annotations
 
 import contextlib
+import email
+import itertools
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsiweb.errors import ProtocolError
 from wsiweb.wire import multipart
-from wsiweb.wire.multipart import MultipartEvents, MultipartReader, Part, PartData
+from wsiweb.wire.multipart import (
+    MultipartEvents,
+    MultipartReader,
+    Part,
+    PartBegin,
+    PartData,
+    PartEnd,
+)
 
 TYPE = 'multipart/related; type="image/jpeg"; boundary=b0undary'
 
@@ -96,6 +105,59 @@ def test_any_bytes_are_parts_or_an_error_of_ours(data, cuts):
         _read(data, [cut for cut in cuts if cut <= len(data)])
 
 
+SOUP = st.lists(
+    st.sampled_from(
+        [b"--b0undary", b"--b0undary--", b"\r\n", b"\n", b"\r", b" ", b"-", b"A: b", b":",
+         b"Content-Length: 3", b"Content-Length: 0", b"abc", b"--b0", b"\x85", b"\r\n\r\n", b"\n\n"]
+    ),
+    max_size=25,
+).map(b"".join)  # fmt: skip
+
+
+def _outcome(data, cuts):
+    try:
+        return _read(data, cuts)
+    except ProtocolError:
+        return "refused"
+
+
+@settings(max_examples=400)
+@given(SOUP, st.data())
+def test_fed_in_any_chunks_is_as_fed_whole_even_when_it_is_broken(data, draw):
+    data = b"--b0undary\r\n" + data
+    cuts = draw.draw(st.lists(st.integers(0, len(data)), max_size=20))
+    assert _outcome(data, cuts) == _outcome(data, ()) == _outcome(data, range(len(data)))
+
+
+@given(PARTS, st.data())
+def test_events_are_the_same_parts(parts, draw):
+    body = b"".join(multipart.encode(parts, "b0undary"))
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(body)), max_size=20)))
+    reader = MultipartEvents("b0undary")
+    seen = []
+    for begin, end in itertools.pairwise([0, *cuts, len(body)]):
+        for event in reader.feed(body[begin:end]):
+            match event:
+                case PartBegin(headers):
+                    seen.append([headers, b"", False])
+                case PartData(data):
+                    assert data
+                    seen[-1][1] += data
+                case PartEnd():
+                    seen[-1][2] = True
+    reader.close()
+    assert seen == [[part.headers, part.body, True] for part in parts]
+
+
+@given(st.lists(BODIES.filter(_is_clean), min_size=1, max_size=5))
+def test_the_standard_library_reads_what_is_written(bodies):
+    headers = {"Content-Type": "image/jpeg", "Content-Transfer-Encoding": "binary"}
+    body = b"".join(multipart.encode([Part(headers, one) for one in bodies], "b0undary"))
+    head = f"Content-Type: {multipart.content_type('image/jpeg', 'b0undary')}\r\n\r\n".encode()
+    theirs = email.message_from_bytes(head + body).get_payload()
+    assert [one.get_payload(decode=True) for one in theirs] == bodies
+
+
 @pytest.mark.parametrize(
     "header",
     [
@@ -106,6 +168,8 @@ def test_any_bytes_are_parts_or_an_error_of_ours(data, cuts):
         'multipart/related; type="image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50"; boundary=b',
         "multipart/related; application/octet-stream; boundary=b",
         "multipart/related;; boundary=b;",
+        "multipart/related; boundary=b",
+        "multipart/mixed; boundary=b",
     ],
 )
 def test_boundaries_as_servers_write_them(header):
@@ -144,6 +208,50 @@ def test_headers_are_kept():
     assert (part.content_type, part.location) == ("image/jp2", "/frames/3")
 
 
+def test_folded_headers_and_odd_characters_in_them():
+    headers = b"Content-Type: image/jp2;\r\n\t x=1\r\nX-A: a\x85\x0bb\r\n"
+    (part,) = _read(b"--b0undary\r\n" + headers + b"\r\nx\r\n--b0undary--")
+    assert part.headers == {"content-type": "image/jp2; x=1", "x-a": "a\x85\x0bb"}
+
+
+@pytest.mark.parametrize("cuts", [(), range(80)])
+def test_mixed_line_ends_in_headers(cuts):
+    data = b"--b0undary\r\nA: b\nC: d\n\nx\n\r\ny\r\n--b0undary--"
+    (part,) = _read(data, [cut for cut in cuts if cut <= len(data)])
+    assert part == Part({"a": "b", "c": "d"}, b"x\n\r\ny")
+
+
+def test_a_part_without_headers_or_body():
+    assert _read(b"--b0undary\r\n\r\n\r\n--b0undary\r\n\r\n--b0undary--") == [Part({}, b"")] * 2
+    assert _read(b"--b0undary--") == []
+
+
+def test_spaces_after_a_delimiter():
+    assert _read(b"--b0undary \t\r\n\r\nx\r\n--b0undary  \r\n\r\ny\r\n--b0undary--") == [
+        Part({}, b"x"),
+        Part({}, b"y"),
+    ]
+
+
+def test_parts_come_as_soon_as_they_are_whole():
+    reader = MultipartReader(TYPE)
+    assert reader.feed(b"--b0undary\r\n\r\none\r\n--b0undar") == []
+    assert [part.body for part in reader.feed(b"y\r\n")] == [b"one"]
+    assert reader.feed(b"\r\ntwo") == []
+    with pytest.raises(ProtocolError, match="cut off"):
+        reader.close()
+
+
+def test_a_header_with_a_line_end_is_not_written():
+    for headers in ({"a": "b\r\nc: d"}, {"a\n": "b"}):
+        with pytest.raises(ValueError, match="line end"):
+            multipart.part_head("b", headers)
+
+
+def test_boundaries_differ():
+    assert len({multipart.new_boundary() for _ in range(100)}) == 100
+
+
 @pytest.mark.parametrize(
     ("header", "words"),
     [
@@ -164,10 +272,22 @@ def test_endless_preamble_and_headers_are_refused():
         _read(b"--b0undary\r\na: " + b"x" * 100_000)
 
 
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 65_600])
+def test_a_long_preamble_is_judged_alike_however_it_is_cut(size):
+    data = b"x" * (size - 1) + b"\n--b0undary\r\n\r\nx\r\n--b0undary--"
+    assert _outcome(data, ()) == _outcome(data, range(0, len(data), 777))
+
+
 def test_a_part_beyond_the_limit_is_refused():
     reader = MultipartReader(TYPE, max_part=1000)
     with pytest.raises(ProtocolError, match="longer than"):
         reader.feed(b"--b0undary\r\n\r\n" + b"x" * 2000)
+
+
+def test_a_single_part_answer_beyond_the_limit_is_refused():
+    reader = MultipartReader("image/jpeg", max_part=1000)
+    with pytest.raises(ProtocolError, match="longer than"):
+        reader.feed(b"x" * 2000)
 
 
 def test_a_huge_part_passes_through_without_being_held():
@@ -192,3 +312,24 @@ def test_time_grows_with_size_not_with_its_square():
 
     seconds(100)
     assert seconds(40_000) < 40 * max(seconds(4_000), 0.001)
+
+
+@pytest.mark.parametrize("start", [b"", b"--b0undary\r\nA: "])
+def test_odd_beginnings_byte_by_byte_take_no_long_time(start):
+    reader = MultipartReader(TYPE)
+    reader.feed(start)
+    began = time.perf_counter()
+    for _ in range(6_000):
+        reader.feed(b"\n--b0undar")
+    assert time.perf_counter() - began < 2
+
+
+def test_a_long_list_of_frames_in_one_chunk_takes_time_by_its_size_alone():
+    def seconds(count):
+        body = b"".join(multipart.encode([Part({}, bytes(200))] * count, "b0undary"))
+        began = time.perf_counter()
+        assert len(_read(body)) == count
+        return time.perf_counter() - began
+
+    seconds(100)
+    assert seconds(40_000) < 60 * max(seconds(2_000), 0.001)

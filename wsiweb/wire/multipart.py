@@ -254,13 +254,15 @@ class MultipartEvents:
             if buffer.startswith(line_end):
                 return 0, len(line_end)
         blanks = (b"\n\r\n", b"\n\n") if len(self._line_end) == 2 else (b"\n\n", b"\n\r\n")
-        end, after, limit = -1, 0, _MOST_HEADERS
+        found: tuple[int, int] | None = None
+        limit = _MOST_HEADERS
         for blank in blanks:  # the likely one first, so that the other is not sought in the body
             at = buffer.find(blank, self._scanned, limit)
             if at >= 0:
-                end, after, limit = at, at + len(blank), at
-        if end >= 0:
-            return end, after
+                found = at, at + len(blank)
+                limit = at + 1  # which "\n\n" may overlap: it still begins before
+        if found is not None:
+            return found
         if len(buffer) >= _MOST_HEADERS:
             raise ProtocolError("The headers of a part have no end.")
         self._scanned = max(0, len(buffer) - 2)
