@@ -270,19 +270,16 @@ class Frames:
             self._encoded.put(flight.address, data)
             self._serve(flight)
 
-        failure: BaseException
         try:
             await self.client.frames(
                 instance.with_frames(by_number), land, transfer_syntax=image.transfer_syntax
             )
         except BaseException as error:
             # Told to the readers, whatever it was: a reader must never wait for a dead batch.
-            failure = error
             for flight in batch.flights:
                 if flight.data is None:
-                    self._end(flight)
-                    for reader in flight.readers:
-                        reader.fail(flight, failure)
+                    for reader in self._end(flight):
+                        reader.fail(flight, error)
             if isinstance(error, asyncio.CancelledError):
                 raise
 
@@ -303,23 +300,31 @@ class Frames:
             )
 
     def _decoded_now(self, flight: _Flight, done: concurrent.futures.Future[np.ndarray]) -> None:
-        self._end(flight)
+        readers = self._end(flight)
         error = done.exception()
         if error is None:
             tracing.add("frames_decoded")
             array = done.result()
             self._decoded.put(flight.address, array)
-            for reader in flight.readers:
+            for reader in readers:
                 reader.take(flight, array)
         else:
             # A damaged frame is not held: the next read asks the archive anew.
             self._encoded.discard(flight.address)
-            for reader in flight.readers:
+            for reader in readers:
                 reader.fail(flight, error)
 
-    def _end(self, flight: _Flight) -> None:
+    def _end(self, flight: _Flight) -> list[_Reader]:
+        """Close a flight and return those who still wait for it.
+
+        It lets go of its readers and its batch: as a circle of references they would keep whole
+        regions in memory until the garbage collector comes by.
+        """
         if self._flights.get(flight.address) is flight:
             del self._flights[flight.address]
+        readers, flight.readers = flight.readers, []
+        flight.batch = None
+        return readers
 
     def _leave(self, reader: _Reader) -> None:
         """Forget a reader that has all it wanted, failed or gave up; end what it alone awaited."""

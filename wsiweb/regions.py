@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["held_region", "read_box", "read_region"]
 
 _LARGEST = 2**34  # bytes of one region; more is a slip of the pen, or is better read in parts
-_BAND = 2**26  # bytes of source pixels that a resampling holds at a time
+_BAND = 2**25  # bytes of source pixels that a resampling holds at a time
 
 Plan = dict["FrameAddress", tiling.Paste]
 
@@ -171,6 +171,7 @@ async def read_box(
                 min(part[3], source.shape[0]),
             )
             result[begin:end] = await in_pool(resample.resize, source, inside, (width, end - begin))
+        del source  # else it would live on while the next band is read
     return result
 
 
