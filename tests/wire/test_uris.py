@@ -3,9 +3,10 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from wsiweb.errors import ProtocolError
 from wsiweb.wire.uris import Resource, is_uid, rebase, split_base
 
 UIDS = st.from_regex(r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}", fullmatch=True)
@@ -28,6 +29,7 @@ def resources(draw):
     ):
         frames = draw(FRAMES)
     bulk = draw(st.from_regex(r"[A-Za-z0-9 %_.~-]+(/[A-Za-z0-9]+)*", fullmatch=True))
+    assume({".", ".."}.isdisjoint(bulk.split("/")))
     return Resource(*uids, frames, aspect, bulk if aspect == "bulkdata" else "")
 
 
@@ -58,6 +60,13 @@ def test_any_path_is_a_resource_or_a_value_error(path):
         "studies/1/studies",
         "studies/" + "1" * 65,
         "studies/1/nonsense",
+        "studies/1/bulkdata/../../../etc/passwd",
+        "studies/1/bulkdata/%2e%2e/x",
+        "studies/1/bulkdata",
+        "studies/1/series/2/instances/3/frames",
+        "studies/1/series/2/instances/3/frames/٣",
+        "studies//series/2",
+        "bulkdata/x",
     ],
 )
 def test_what_is_no_resource_is_refused(path):
@@ -79,6 +88,8 @@ def test_what_is_no_uid(text):
         (" http://localhost:8042/dicom-web ", "http://localhost:8042/dicom-web"),
         ("http://[::1]:80", "http://[::1]:80"),
         ("https://a/b c", "https://a/b%20c"),
+        ("HTTPS://PACS.Lab/DICOM-web//", "https://pacs.lab/DICOM-web"),
+        ("https://a/v1/(x)/b;c=1,2+3", "https://a/v1/(x)/b;c=1,2+3"),
     ],
 )
 def test_a_base_url_is_made_plain(typed, base):
@@ -96,6 +107,10 @@ def test_a_base_url_is_made_plain(typed, base):
         "http://a#x",
         "http://[::1",
         "http://u:s3cret@:99999",
+        "u:s3cret@host/dicom-web",
+        "http://a b/c",
+        "pacs.lab/dicom-web",
+        "",
     ],
 )
 def test_what_is_no_base_url_is_refused_without_repeating_secrets(typed):
@@ -119,10 +134,35 @@ DOCUMENT = f"{BASE}/studies/1/series/2/metadata"
         ("http://pacs.lab/dicom-web/bulk/x", f"{BASE}/bulk/x"),
         ("https://store.example/some/where", "https://store.example/some/where"),
         ("https://pacs.lab.evil.example/x", "https://pacs.lab.evil.example/x"),
+        ("https://u@pacs.lab/dicom-web/x", f"{BASE}/x"),
+        ("//inner/dicom-web/x", f"{BASE}/x"),
+        (" bulk/x ", f"{BASE}/studies/1/series/2/bulk/x"),
     ],
 )
 def test_bulk_data_is_looked_for_at_the_archive(uri, there):
     assert rebase(uri, BASE, DOCUMENT) == there
+
+
+@pytest.mark.parametrize(
+    "uri", ["file:///etc/passwd", "data:,x", "http://[::1", "http://a/\0", "ftp://a/studies/1/b"]
+)
+def test_bulk_data_that_is_not_to_be_fetched(uri):
+    with pytest.raises(ProtocolError, match="BulkDataURI"):
+        rebase(uri, BASE, DOCUMENT)
+
+
+@given(st.text(max_size=40) | st.text("/.:?#[]@a%\\", max_size=20))
+def test_any_bulk_data_uri_is_an_address_or_refused_by_us(uri):
+    with contextlib.suppress(ProtocolError):
+        assert rebase(uri, BASE, DOCUMENT).startswith(("http:", "https:"))
+
+
+@given(st.text(max_size=40) | st.text("/.:?#[]@a%\\", max_size=20))
+def test_any_base_url_is_taken_or_refused(typed):
+    for text in (typed, "http://" + typed):
+        with contextlib.suppress(ValueError):
+            base = split_base(text)
+            assert split_base(base) == base
 
 
 def test_bulk_data_of_a_folder():

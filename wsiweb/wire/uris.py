@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
+from wsiweb.errors import ProtocolError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,7 +25,11 @@ Aspect = Literal[
 
 _SEARCHES = ("studies", "series", "instances")
 _LAST = ("metadata", "rendered", "thumbnail")
+_OF_FRAMES = ("frames", "rendered", "thumbnail")
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_ODD_IN_HOST = re.compile(r"[\s\\<>\"{}|^`\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SUBDELIMITERS = "!$&'()*+,;="  # mean themselves in a path (RFC 3986 2.2)
 _FRAMES = re.compile(r"[0-9]{1,10}(?:,[0-9]{1,10})*")
 
 
@@ -92,12 +98,20 @@ class Resource:
             self._check_search()
         elif self.study is None:
             raise ValueError("An object is addressed below its study.")
-        if self.frames and (self.instance is None or min(self.frames) < 1):
-            raise ValueError("Frames are counted from 1, and belong to an instance.")
-        if self.aspect == "frames" and self.instance is None:
-            raise ValueError("Frames belong to an instance.")
+        self._check_frames()
         if (self.aspect == "bulkdata") != bool(self.bulkdata):
             raise ValueError("A bulk data path goes with the aspect bulkdata.")
+        if not {".", ".."}.isdisjoint(self.bulkdata.split("/")):
+            raise ValueError(f"{self.bulkdata!r} leads out of the bulk data.")
+
+    def _check_frames(self) -> None:
+        if self.aspect == "frames" and not self.frames:
+            # Its path would be that of the whole instance.
+            raise ValueError("At least one frame must be asked for.")
+        if self.frames and self.aspect not in _OF_FRAMES:
+            raise ValueError(f"Frames have no {self.aspect or 'object of their own'}.")
+        if self.frames and (self.instance is None or min(self.frames) < 1):
+            raise ValueError("Frames are counted from 1, and belong to an instance.")
 
     def _check_search(self) -> None:
         depth = sum(uid is not None for uid in (self.study, self.series, self.instance))
@@ -184,7 +198,8 @@ def split_base(url: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host or port == 0:
+    odd = _ODD_IN_HOST.search(parts.netloc) is not None
+    if parts.scheme not in {"http", "https"} or not host or port == 0 or odd:
         shown = "That" if "@" in url else repr(url)
         raise ValueError(
             f"{shown} is not the URL of an archive, such as https://pacs.lab/dicom-web."
@@ -193,9 +208,8 @@ def split_base(url: str) -> str:
         raise ValueError("Credentials do not belong into a URL; pass auth=(user, password).")
     if parts.query or parts.fragment:
         raise ValueError("The base URL of an archive has neither query (?) nor fragment (#).")
-    return urlunsplit(
-        (parts.scheme, parts.netloc, quote(parts.path.rstrip("/"), safe="/%:@~"), "", "")
-    )
+    path = quote(parts.path.rstrip("/"), safe="/%:@~" + _SUBDELIMITERS)
+    return urlunsplit((parts.scheme, parts.netloc.lower(), path, "", ""))
 
 
 def rebase(uri: str, base_url: str, document_url: str) -> str:
@@ -215,15 +229,27 @@ def rebase(uri: str, base_url: str, document_url: str) -> str:
     document_url : str
         Where the metadata was fetched.
 
+    Raises
+    ------
+    ProtocolError
+        When it is no URL, or one of another kind than the service's: an archive must not make
+        its client read local files.
+
     Examples
     --------
     >>> rebase("http://inner:80/dicom-web/studies/1/bulkdata/x", "https://pacs.lab/dicom-web", "")
     'https://pacs.lab/dicom-web/studies/1/bulkdata/x'
     """
-    absolute = urljoin(document_url, uri)
-    if absolute == base_url or absolute.startswith(base_url + "/"):
+    try:
+        absolute = urljoin(document_url, uri.strip())
+        parts = urlsplit(absolute)
+    except ValueError as error:
+        raise ProtocolError(f"The BulkDataURI {uri[:200]!r} is not a URL.") from error
+    kinds = {"http", "https", urlsplit(base_url).scheme}
+    if parts.scheme not in kinds or _CONTROL.search(absolute) is not None:
+        raise ProtocolError(f"The BulkDataURI {uri[:200]!r} is not to be fetched.")
+    if absolute.startswith(base_url + "/"):
         return absolute
-    parts = urlsplit(absolute)
     base_path = urlsplit(base_url).path
     tail = None
     if base_path and parts.path.startswith(base_path + "/"):
