@@ -1,0 +1,198 @@
+"""HTTP: the only code that knows aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from wsiweb import tracing
+from wsiweb.client.transport import Response, counted, first_of_each
+from wsiweb.errors import Unreachable, WsiwebError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    import aiohttp
+
+    from wsiweb.client.transport import Request
+    from wsiweb.settings import Settings
+
+__all__ = ["HttpTransport", "tls_context"]
+
+_CHUNK = 256 * 1024
+
+
+class HttpTransport:
+    """HTTP/1.1 with kept connections, over aiohttp.
+
+    One session per event loop: after a fork the child gets a loop and a session of its own.
+    A transport that is dropped without `close` closes its session when it is collected.
+    """
+
+    def __init__(self, base_url: str, settings: Settings, *, ca: str | None = None) -> None:
+        self._base_url = base_url
+        self._settings = settings
+        self._tls = tls_context(ca)
+        self._proxy = _proxy_for(base_url)
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._finalizer: Callable[[], Any] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Address of the DICOMweb service, without a trailing slash."""
+        return self._base_url
+
+    def _opened(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._session.closed or self._loop is not loop:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_connection_create_end.append(_count_connection)
+            limits = self._settings
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=limits.connections, ssl=True if self._tls is None else self._tls
+                ),
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    sock_connect=limits.connect_timeout,
+                    sock_read=limits.read_timeout,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[tracing],
+            )
+            self._loop = loop
+            self._finalizer = weakref.finalize(self, _close_later, self._session, loop)
+        return self._session
+
+    @contextlib.asynccontextmanager
+    async def send(self, request: Request) -> AsyncGenerator[Response]:
+        """Send a request; see `Transport.send`. Redirects are not followed here."""
+        import aiohttp
+        from yarl import URL
+
+        session = self._opened()
+        began = time.perf_counter()
+        tracing.add("requests")
+        try:
+            async with session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                allow_redirects=False,
+                proxy=self._proxy,
+            ) as answer:
+                tracing.spend("wait", time.perf_counter() - began)
+                headers = first_of_each(answer.headers.items())
+                chunks = counted(answer.content.iter_chunked(_CHUNK))
+                async with contextlib.aclosing(chunks):
+                    yield Response(answer.status, headers, chunks)
+        except WsiwebError:  # the reader's own; Unreachable is an OSError too
+            raise
+        except TimeoutError as error:
+            raise Unreachable(
+                "No answer in time: "
+                f"{self._settings.connect_timeout:g} s are given to connect and "
+                f"{self._settings.read_timeout:g} s for the next bytes (see wsiweb.Settings).",
+                method=request.method,
+                url=request.url,
+            ) from error
+        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+            raise Unreachable(_in_words(error), method=request.method, url=request.url) from error
+
+    async def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        session, self._session = self._session, None
+        if self._finalizer is not None:
+            self._finalizer.detach()  # type: ignore[attr-defined]
+            self._finalizer = None
+        if session is not None and self._loop is asyncio.get_running_loop():
+            await session.close()
+
+
+def tls_context(ca: str | None) -> ssl.SSLContext | None:
+    """Return the TLS settings for a CA bundle.
+
+    Parameters
+    ----------
+    ca : str or None
+        A PEM file or a folder of certificates that are trusted besides the usual ones;
+        ``"system"`` for the operating system's own store (extra ``wsiweb[system-ca]``);
+        None for Python's default.
+
+    Raises
+    ------
+    ValueError
+        When the bundle cannot be read, or the extra is not installed.
+    """
+    if ca is None:
+        return None
+    if ca == "system":
+        try:
+            import truststore
+        except ImportError as error:
+            raise ValueError(
+                'ca="system" needs the package truststore: pip install "wsiweb[system-ca]".'
+            ) from error
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    from pathlib import Path
+
+    context = ssl.create_default_context()
+    folder = Path(ca).is_dir()
+    try:
+        context.load_verify_locations(None if folder else ca, ca if folder else None)
+    except OSError as error:  # ssl.SSLError is one too
+        raise ValueError(f"The CA bundle {ca!r} cannot be read as PEM: {error}") from error
+    return context
+
+
+def _proxy_for(base_url: str) -> str | None:
+    """Return the proxy that the environment (HTTPS_PROXY, NO_PROXY ...) sets for an address.
+
+    Looked up once here: aiohttp's trust_env would look at each request, and would send the
+    passwords of ~/.netrc unasked.
+    """
+    parts = urlsplit(base_url)
+    if parts.hostname is None or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
+
+
+def _in_words(error: Exception) -> str:
+    import aiohttp
+
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return (
+                f"The archive's certificate is not trusted ({error.certificate_error}). If your "
+                'hospital has a CA of its own, pass it as ca="bundle.pem" or ca="system".'
+            )
+        case aiohttp.ClientConnectorDNSError():
+            return "There is no such host; is the address right?"
+        case aiohttp.ClientConnectorError():
+            return f"No connection ({error.os_error.strerror or error.os_error}); is it running?"
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return "The connection was dropped before an answer came."
+        case aiohttp.ClientPayloadError():
+            return "The answer broke off in the middle."
+        case _:
+            return f"The exchange failed ({type(error).__name__}: {error})."
+
+
+async def _count_connection(*_: object) -> None:
+    tracing.add("connections")
+
+
+def _close_later(session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
+    if session.closed or loop.is_closed():
+        return
+    with contextlib.suppress(RuntimeError):  # the loop stopped in between
+        asyncio.run_coroutine_threadsafe(session.close(), loop)

@@ -1,0 +1,148 @@
+"""Requests answered in this process: a local folder as an archive, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from wsiweb import tracing
+from wsiweb.client.transport import Response, counted, first_of_each
+from wsiweb.errors import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from wsiweb.client.transport import Request
+
+__all__ = ["AsgiTransport"]
+
+
+class AsgiTransport:
+    """Requests answered by an ASGI application in this process: a local folder as an archive.
+
+    Parameters
+    ----------
+    app : callable
+        The ASGI 3 application.
+    base_url : str
+        What stands before the paths in messages, such as ``file:///data/slides``.
+    put_away : callable
+        Closes what the application holds open; called by `close` and when the transport is
+        dropped. The application must be able to go on after it.
+    """
+
+    def __init__(
+        self, app: Callable[..., Any], base_url: str, put_away: Callable[[], None]
+    ) -> None:
+        self._app = app
+        self._base_url = base_url
+        self._put_away = put_away
+        weakref.finalize(self, put_away)
+
+    @property
+    def base_url(self) -> str:
+        """What stands before the paths."""
+        return self._base_url
+
+    @contextlib.asynccontextmanager
+    async def send(self, request: Request) -> AsyncGenerator[Response]:
+        """Run the application for one request; see `Transport.send`."""
+        if not request.url.startswith(self._base_url + "/"):
+            raise Unreachable(
+                "This address is outside the folder.", method=request.method, url=request.url
+            )
+        tracing.add("requests")
+        began = time.perf_counter()
+        # Room for a few chunks: the application waits when nobody reads, as on a socket.
+        events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue(maxsize=4)
+        gone = asyncio.Event()
+        task = asyncio.create_task(self._answer(request, events, gone))
+        try:
+            head = await _next_event(events, request)
+            tracing.spend("wait", time.perf_counter() - began)
+            headers = first_of_each(
+                (name.decode("latin-1"), value.decode("latin-1")) for name, value in head["headers"]
+            )
+            chunks = counted(_body(events, request))
+            async with contextlib.aclosing(chunks):
+                yield Response(head["status"], headers, chunks)
+        finally:
+            gone.set()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _answer(
+        self,
+        request: Request,
+        events: asyncio.Queue[dict[str, Any] | BaseException],
+        gone: asyncio.Event,
+    ) -> None:
+        parts = urlsplit(request.url[len(self._base_url) :])
+        asked = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal asked
+            if not asked:
+                asked = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": "http",
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode("ascii"),
+            "query_string": parts.query.encode("ascii"),
+            "root_path": "",
+            "headers": [
+                (b"host", b"localhost"),
+                *(
+                    (name.lower().encode("latin-1"), value.encode("latin-1"))
+                    for name, value in request.headers.items()
+                    if name != "Accept-Encoding"  # there is no wire to save here
+                ),
+            ],
+            "server": ("localhost", 80),
+            "client": ("127.0.0.1", 0),
+        }
+        try:
+            await self._app(scope, receive, events.put)
+        except Exception as error:
+            await events.put(error)
+
+    async def close(self) -> None:
+        """Close what the application holds open."""
+        self._put_away()
+
+
+async def _next_event(
+    events: asyncio.Queue[dict[str, Any] | BaseException], request: Request
+) -> dict[str, Any]:
+    event = await events.get()
+    if isinstance(event, BaseException):
+        raise Unreachable(
+            f"The embedded server failed ({type(event).__name__}: {event}).",
+            method=request.method,
+            url=request.url,
+        ) from event
+    return event
+
+
+async def _body(
+    events: asyncio.Queue[dict[str, Any] | BaseException], request: Request
+) -> AsyncIterator[bytes]:
+    more = True
+    while more:
+        event = await _next_event(events, request)
+        more = event.get("more_body", False)
+        if event.get("body"):
+            yield event["body"]
