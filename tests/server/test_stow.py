@@ -165,18 +165,13 @@ def test_the_wrong_study_and_what_is_no_dicom(server, folder):
     ]
 
 
-@pytest.mark.parametrize(
-    "uid",
-    ["..", "../../x", "/etc/x", "1/2", ".", "1..2", "", "1.2\x00", "1" * 65, "1.\\..\\2", "é"],
-)
 @pytest.mark.parametrize("which", ["study", "series", "instance"])
-def test_uids_never_become_paths_unchecked(server, folder, uid, which):
-    uids = {"study": "1.2.3", "series": "1.2.3.4", "instance": "1.1"} | {which: uid}
-    answer = post(server, dicom(uids["instance"], study=uids["study"], series=uids["series"]))
-    if answer.status == 200:  # padding is no part of a UID
-        assert uid == "1.2\x00"
-        return
-    assert (answer.status, reasons(answer)) == (409, [49152])
+def test_uids_never_become_paths_unchecked(server, folder, which):
+    uids = {"study": "1.2.3", "series": "1.2.3.4", "instance": "1.1"}
+    for uid in ("..", "../../x", "/etc/x", "1/2", ".", "1..2", "", "1" * 65, "1.\\..\\2", "é"):
+        bad = uids | {which: uid}
+        answer = post(server, dicom(bad["instance"], study=bad["study"], series=bad["series"]))
+        assert (answer.status, reasons(answer)) == (409, [49152])
     assert everything(folder.parent) == {}
 
 

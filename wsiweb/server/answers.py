@@ -46,13 +46,17 @@ async def _refused(_: Request, error: Exception) -> Response:
         return refusal(400, error.message)
     if isinstance(error, ValueError):
         return refusal(400, str(error))
-    return refusal(500, f"This object cannot be served: {error}")  # a damaged frame or header
+    if isinstance(error, WsiwebError):  # a damaged frame or header
+        return refusal(500, f"This object cannot be served: {error}")
+    # A fault of ours, a broken index, a failing disk: Starlette raises it again, for the log.
+    return refusal(500, f"The server failed ({type(error).__name__}); its log says more.")
 
 
 ERRORS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
     HTTPException: _refused,
     WsiwebError: _refused,
     ValueError: _refused,
+    Exception: _refused,
 }
 """Exception handlers for Starlette: what is raised below becomes 400, 404 or 500."""
 

@@ -225,9 +225,10 @@ class _Service:
             if resource.frames:
                 number = resource.frames[0]
                 array = render.rendered_frame(self.store, instances[0], number, viewport)
+            elif resource.instance:
+                array = render.rendered_instance(self.store, instances[0], viewport)
             else:
-                one = instances[0] if resource.instance else render.pick(self.store, instances)
-                array = render.rendered_instance(self.store, one, viewport)
+                array = render.rendered_series(self.store, instances, viewport)
             return render.encoded(array, media_type, request.query_params)
 
         return Response(await asyncio.to_thread(picture), 200, {"Vary": "Accept"}, media_type)

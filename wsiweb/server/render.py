@@ -36,7 +36,6 @@ __all__ = [
     "THUMBNAIL",
     "decoded",
     "encoded",
-    "pick",
     "rendered_frame",
     "rendered_instance",
     "viewport_of",
@@ -216,7 +215,13 @@ def _paste(out: np.ndarray, tile: np.ndarray, image: TiledImage, place: tuple[in
         if (right - left, bottom - top) == (width, height):
             out[top:bottom, left:right] = tile[:height, :width]
         else:
-            box = (0, 0, width, height)
+            # What these pixels show, as far as it lies in this tile: no tile is stretched.
+            box = (
+                max(left / across - x, 0),
+                max(top / down - y, 0),
+                min(right / across - x, width),
+                min(bottom / down - y, height),
+            )
             out[top:bottom, left:right] = resize(tile, box, (right - left, bottom - top))
 
 
@@ -238,36 +243,50 @@ def _eight_bits(array: np.ndarray, instance: Instance) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def pick(store: Store, instances: Iterable[Instance]) -> Instance:
-    """Choose the instance that a series or study is shown by.
+def rendered_series(
+    store: Store, instances: Iterable[Instance], viewport: tuple[int, int] | None
+) -> np.ndarray:
+    """Return a series or study as a picture: one of its instances.
 
     A thumbnail, else the smallest level that is large enough, else any picture but a label, which
-    may name the patient.
+    may name the patient. What cannot be rendered is passed over.
 
     Raises
     ------
     NotFound
-        When none of them is a picture.
+        When none of them can be shown.
     """
-    ranked: list[tuple[tuple[int, float], Instance]] = []
-    for instance in instances:
-        if instance.frames is None or instance.picture is None:
-            continue
-        summary = Attributes.decode(store.index.summary(instance.key))[0]
-        kinds = {value.strip().upper() for value in summary.texts("ImageType")}
-        width = summary.integer("TotalPixelMatrixColumns") or instance.picture.columns
-        height = summary.integer("TotalPixelMatrixRows") or instance.picture.rows
-        if kinds & {"LABEL", "LOCALIZER"}:
-            continue
-        enough = max(width, height) >= min(THUMBNAIL)
-        if "THUMBNAIL" in kinds:
-            rank = 0
-        elif "OVERVIEW" in kinds:
-            rank = 3
-        else:
-            rank = 1 if enough else 2
-        area = float(width * height)
-        ranked.append(((rank, area if enough else -area), instance))
-    if not ranked:
-        raise NotFound("There is no picture to be shown.")
-    return min(ranked, key=lambda one: one[0])[1]
+    ranked = sorted(
+        (rank, number, instance)
+        for number, instance in enumerate(instances)
+        if (rank := _rank(store, instance)) is not None
+    )
+    trouble = ""
+    for _, _, instance in ranked:
+        try:
+            return rendered_instance(store, instance, viewport)
+        except Refusal as error:
+            trouble = trouble or f" {error.detail}"
+        except SlideError as error:
+            trouble = trouble or f" {error}"
+    raise NotFound(f"There is no picture to be shown.{trouble}")
+
+
+def _rank(store: Store, instance: Instance) -> tuple[int, int] | None:
+    """Return how well an instance shows the slide, least first; None if not at all."""
+    if instance.frames is None or instance.picture is None:
+        return None
+    summary = Attributes.decode(store.index.summary(instance.key))[0]
+    kinds = {value.strip().upper() for value in summary.texts("ImageType")}
+    if kinds & {"LABEL", "LOCALIZER"}:
+        return None
+    width = summary.integer("TotalPixelMatrixColumns") or instance.picture.columns
+    height = summary.integer("TotalPixelMatrixRows") or instance.picture.rows
+    enough = max(width, height) >= min(THUMBNAIL)
+    if "THUMBNAIL" in kinds:
+        rank = 0
+    elif "OVERVIEW" in kinds:
+        rank = 3
+    else:
+        rank = 1 if enough else 2
+    return rank, width * height if enough else -width * height
