@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import threading
 import uuid
 import warnings
@@ -52,6 +53,7 @@ _FILTERS = {
     "study_id": "StudyID",
     "study_uid": "StudyInstanceUID",
 }
+_DATES = re.compile(r"\d{8}|\d{8}-(\d{8})?|-\d{8}")
 _STUDY_FIELDS = (
     "StudyDescription",
     "ModalitiesInStudy",
@@ -327,6 +329,11 @@ class Archive:
 
 
 def _keywords(filters: dict[str, Any]) -> dict[str, Any]:
+    date = filters.get("date")
+    if isinstance(date, str) and _DATES.fullmatch(date) is None:
+        raise ValueError(
+            f"{date!r} is no date: write 20260131, 20260101-20261231, 20260101- or -20261231."
+        )
     return {_FILTERS.get(name, name): value for name, value in filters.items()}
 
 

@@ -49,7 +49,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wsiweb")
 def main() -> None:
-    r"""Whole-slide pathology images over DICOMweb.
+    """Whole-slide pathology images over DICOMweb.
 
     TARGET is the base URL of a DICOMweb service (https://pacs.lab/dicom-web) or a folder of
     DICOM files, which is read as if it were one.
@@ -59,7 +59,7 @@ def main() -> None:
       wsiweb demo                       make, serve and read a slide on this machine
       wsiweb slides TARGET              what is there?
       wsiweb thumbnail TARGET -o a.png  how does it look?
-    """
+    """  # noqa: D301 - click wants the backspace itself
 
 
 # Options that several commands share ----------------------------------------------------------
@@ -132,7 +132,8 @@ def _chosen(archive: Archive, study: str | None, series: str | None) -> Slide:
         return archive.open_slide(study, series)
     found = archive.slides(limit=20, **({} if series is None else {"series_uid": series}))
     if not found:
-        raise click.ClickException(f"There is no such slide in {archive.url}.")
+        which = "slide" if series is None else f"slide with the series UID {series}"
+        raise click.ClickException(f"There is no {which} in {archive.url}.")
     if len(found) > 1:
         lines = [f"  --study {one.study_uid} --series {one.series_uid}" for one in found]
         raise click.ClickException("\n".join(["There are several slides; choose one:", *lines]))
@@ -214,9 +215,9 @@ def _pair(_context: click.Context, _parameter: click.Parameter, value: str) -> t
     "--size", default=20_000, type=click.IntRange(min=256), help="Side of the slide in pixels."
 )
 def demo(folder: Path | None, out: Path, size: int) -> None:
-    """Make a slide, serve it on this machine, and read it through DICOMweb.
+    """Make a slide, serve it, read it back.
 
-    With a FOLDER of DICOM files, the first slide in it is read instead.
+    The slide is served on this machine only, and read through DICOMweb. With a FOLDER of DICOM files, the first slide in it is read instead.
     """
     from wsiweb import demo as show
 
@@ -252,9 +253,9 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
     "port sees everything.",
 )
 def serve(folder: Path, host: str, port: int, *, stow: bool, allow_remote: bool) -> None:
-    """Serve a FOLDER of DICOM files as a DICOMweb archive, until Ctrl-C.
+    """Serve a FOLDER as a DICOMweb archive.
 
-    Files are only read. With --stow, what is sent is written as new files below FOLDER.
+    Ctrl-C ends. Files are only read. With --stow, what is sent is written as new files below FOLDER.
     """
     from wsiweb.server import run_forever
 
@@ -316,7 +317,10 @@ def _print_rows(rows: list[dict[str, Any]], columns: dict[str, str], *, as_json:
 @_on_slide
 @_as_json
 def info(slide: Slide, *, as_json: bool) -> None:
-    """Say what a slide is: size, scale, levels, and what was made of each instance."""
+    """Say what a slide is made of.
+
+    Size, scale, levels, and what was made of each instance of the series.
+    """
     if as_json:
         _print_json(_described(slide))
         return
@@ -417,9 +421,9 @@ def _save(pixels: np.ndarray, out: Path) -> None:
 @click.argument("row", type=click.IntRange(min=0))
 @_output("tile.jpg")
 def tile(slide: Slide, *, level: int, column: int, row: int, out: Path) -> None:
-    """Write a tile's bytes as the archive stores them, without decoding.
+    """Write a tile's bytes as stored.
 
-    LEVEL, COLUMN and ROW count from zero.
+    Nothing is decoded or encoded again. LEVEL, COLUMN and ROW count from zero.
     """
     from wsiweb import pictures
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import ssl
 import time
 import weakref
@@ -178,7 +179,9 @@ def _in_words(error: Exception) -> str:
         case aiohttp.ClientConnectorDNSError():
             return "There is no such host; is the address right?"
         case aiohttp.ClientConnectorError():
-            return f"No connection ({error.os_error.strerror or error.os_error}); is it running?"
+            code = error.os_error.errno
+            reason = os.strerror(code) if code else str(error.os_error)
+            return f"No connection ({reason}); is the archive running, and the address right?"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return "The connection was dropped before an answer came."
         case aiohttp.ClientPayloadError():
