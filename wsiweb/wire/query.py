@@ -1,20 +1,15 @@
-"""QIDO-RS queries: built, sent, parsed, and matched against an instance (PS3.18 8.3.4, 10.6).
-
-The same rules serve both sides: the client filters again what an archive returned, because some
-ignore the filters that they do not support and return everything.
-"""
+"""QIDO-RS queries: built, written as text, and parsed (PS3.18 8.3.4, 10.6)."""
 
 from __future__ import annotations
 
 import datetime
-import fnmatch
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 from urllib.parse import quote
 
-from wsiweb.wire.dicomjson import Attributes, tag_of
+from wsiweb.wire.matching import matches
+from wsiweb.wire.tags import tag_of
 from wsiweb.wire.uris import Resource
 
 __all__ = ["DEFAULT_FIELDS", "Level", "Query", "matches", "tag_path"]
@@ -75,6 +70,7 @@ DEFAULT_FIELDS: Mapping[Level, tuple[str, ...]] = {
 """Keywords that a server returns unasked (PS3.18 tables 10.6.3-3 to 10.6.3-5)."""
 
 _LONGEST_PAGE = 2**31
+_MOMENTS = (datetime.date, datetime.time)  # a datetime is a date
 
 
 def tag_path(name: str) -> str:
@@ -133,6 +129,8 @@ class Query:
     fuzzy: bool = False
 
     def __post_init__(self) -> None:
+        if self.level not in get_args(Level):
+            raise ValueError(f"{', '.join(get_args(Level))} can be searched, not {self.level!r}.")
         if self.limit is not None and not 0 <= self.limit <= _LONGEST_PAGE:
             raise ValueError(f"limit must be 0 or more, not {self.limit}.")
         if not 0 <= self.offset <= _LONGEST_PAGE:
@@ -147,21 +145,24 @@ class Query:
         study: str | None = None,
         series: str | None = None,
         fields: Iterable[str] = (),
+        all_fields: bool = False,
         limit: int | None = None,
+        offset: int = 0,
+        fuzzy: bool = False,
         **filters: Any,
     ) -> Self:
         """Build a query from keywords.
 
         Parameters
         ----------
-        level, study, series, limit
+        level, study, series, all_fields, limit, offset, fuzzy
             As the attributes.
         fields : iterable of str
             Keywords of further attributes.
         **filters
-            Keyword and value: text (with ``*`` and ``?`` as wildcards), a number, a
-            `datetime.date`, a pair of dates (either may be None: open range), or a list of UIDs.
-            A value of None is left out.
+            Keyword and value: text (with ``*`` and ``?`` as wildcards), a number, a date, time or
+            datetime, a pair of them (either may be None: open range), or a list of UIDs. A value
+            of None is left out.
 
         Raises
         ------
@@ -183,7 +184,10 @@ class Query:
                 if value is not None
             ),
             fields=tuple(tag_path(name) for name in fields),
+            all_fields=all_fields,
             limit=limit,
+            offset=offset,
+            fuzzy=fuzzy,
         )
 
     @property
@@ -230,13 +234,15 @@ class Query:
         for name, value in parameters:
             match name.lower():
                 case "limit" | "offset" as which:
-                    if not (value.isascii() and value.isdigit()):
-                        raise ValueError(f"{which} must be a whole number, not {value!r}.")
-                    numbers[which] = int(value[:12])
+                    if not (value.isascii() and value.isdigit() and len(value) <= 12):
+                        raise ValueError(f"{which} must be a whole number, not {value[:40]!r}.")
+                    numbers[which] = int(value)
                 case "fuzzymatching":
-                    if value not in {"true", "false"}:
-                        raise ValueError(f"fuzzymatching is true or false, not {value!r}.")
-                    fuzzy = value == "true"
+                    if value.lower() not in {"true", "false"}:
+                        raise ValueError(f"fuzzymatching is true or false, not {value[:40]!r}.")
+                    fuzzy = value.lower() == "true"
+                case "accept" | "charset":
+                    pass  # of any DICOMweb request (PS3.18 8.3.3); no filters
                 case "includefield":
                     wanted = [one.strip() for one in value.split(",") if one.strip()]
                     all_fields = all_fields or "all" in wanted
@@ -261,90 +267,14 @@ def _as_text(value: Any) -> str:
         case str():
             return value
         case datetime.datetime():
-            return value.strftime("%Y%m%d%H%M%S")
+            return f"{value.year:04}{value:%m%d%H%M%S}{value:%z}"
         case datetime.date():
-            return value.strftime("%Y%m%d")
-        case (first, last) if all(
-            one is None or isinstance(one, datetime.date) for one in (first, last)
-        ):
+            return f"{value.year:04}{value:%m%d}"  # strftime writes early years short
+        case datetime.time():
+            return value.strftime("%H%M%S")
+        case (first, last) if all(one is None or isinstance(one, _MOMENTS) for one in value):
             return "-".join("" if one is None else _as_text(one) for one in (first, last))
-        case Sequence():
-            return ",".join(_as_text(one) for one in value)
+        case Iterable():
+            return ",".join(map(_as_text, value))
         case _:
             return str(value)
-
-
-# Matching (PS3.4 C.2.2.2) ---------------------------------------------------------------------
-
-_RANGED = frozenset({"DA", "TM", "DT"})
-_RANGE = re.compile(r"([0-9.:+]*)-([0-9.:+]*)")
-
-
-def matches(attributes: Attributes, filters: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether a dataset matches all filters (PS3.4 C.2.2.2).
-
-    Parameters
-    ----------
-    attributes : Attributes
-        The dataset.
-    filters : iterable of (str, str)
-        Tag paths and values, as in `Query.filters`.
-
-    Returns
-    -------
-    bool
-        An empty value, and ``*``, match everything. A list of UIDs matches any of them; dates and
-        times match by range; names regardless of case; a multi-valued attribute when any of its
-        values does; an attribute inside a sequence when it does in any item.
-    """
-    return all(_matches(attributes, tags.split("."), wanted) for tags, wanted in filters)
-
-
-def _matches(attributes: Attributes, tags: list[str], wanted: str) -> bool:
-    if not wanted.strip("*"):
-        return True
-    tag, *inner = tags
-    if inner:
-        return any(_matches(item, inner, wanted) for item in attributes.items(tag))
-    kind = attributes.vr(tag)
-    values = attributes.texts(tag)
-    if kind == "UI":
-        return not set(wanted.replace("\\", ",").split(",")).isdisjoint(values)
-    if kind in _RANGED and (limits := _RANGE.fullmatch(wanted)):
-        return any(_within(value, *limits.groups()) for value in values)
-    if kind in _RANGED:
-        return any(_plain(value) == _plain(wanted) for value in values)
-    if kind == "PN":
-        return any(_wildcard(_name(value), _name(wanted)) for value in values)
-    if kind in {"DS", "IS", "US", "UL", "SS", "SL", "FL", "FD"}:
-        return any(_equal_numbers(value, wanted) for value in values)
-    return any(_wildcard(value.strip(), wanted.strip()) for value in values)
-
-
-def _within(value: str, first: str, last: str) -> bool:
-    # Dates and times of lower precision stand for their whole span: 2026 ends with its December.
-    first, last, value = _plain(first), _plain(last), _plain(value)
-    return bool(value) and value[: len(first)] >= first and value[: len(last)] <= (last or value)
-
-
-def _plain(moment: str) -> str:
-    """Return the digits of a date or time; fractions and zones are beyond what is compared."""
-    return re.sub(r"[^0-9]", "", re.split(r"[.+]", moment)[0])
-
-
-def _name(value: str) -> str:
-    """Fold a person's name: case and trailing empty components do not count (PS3.4 C.2.2.2.1)."""
-    return value.strip().rstrip("^").casefold()
-
-
-def _equal_numbers(value: str, wanted: str) -> bool:
-    try:
-        return float(value) == float(wanted)
-    except ValueError:
-        return value == wanted
-
-
-def _wildcard(value: str, wanted: str) -> bool:
-    if "*" not in wanted and "?" not in wanted:
-        return value == wanted
-    return fnmatch.fnmatchcase(value, wanted.replace("[", "[[]"))
