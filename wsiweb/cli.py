@@ -217,7 +217,9 @@ def _pair(_context: click.Context, _parameter: click.Parameter, value: str) -> t
 def demo(folder: Path | None, out: Path, size: int) -> None:
     """Make a slide, serve it, read it back.
 
-    The slide is served on this machine only, and read through DICOMweb. With a FOLDER of DICOM files, the first slide in it is read instead.
+    The slide is served on this machine only, and read through DICOMweb.
+
+    With a FOLDER of DICOM files, the first slide in it is read instead.
     """
     from wsiweb import demo as show
 
@@ -255,7 +257,8 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
 def serve(folder: Path, host: str, port: int, *, stow: bool, allow_remote: bool) -> None:
     """Serve a FOLDER as a DICOMweb archive.
 
-    Ctrl-C ends. Files are only read. With --stow, what is sent is written as new files below FOLDER.
+    Ctrl-C ends it. Files are only read; with --stow, what is sent is written as new files below
+    FOLDER.
     """
     from wsiweb.server import run_forever
 
