@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Series", "SlideRecord", "Study"]
 
-_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})")
+_DATE = re.compile(r"([0-9]{4})[.-]?([0-9]{2})[.-]?([0-9]{2})")
+_PADDING = " \t\r\n\0"  # some archives leave in JSON what makes lengths even in a file
 
 
 def _date(attributes: Attributes, keyword: str) -> datetime.date | None:
@@ -33,14 +34,15 @@ def _date(attributes: Attributes, keyword: str) -> datetime.date | None:
 
 def _text(attributes: Attributes, keyword: str) -> str:
     try:
-        return attributes.text(keyword).strip()
+        return attributes.text(keyword).strip(_PADDING)
     except ProtocolError:
         return ""
 
 
 def _texts(attributes: Attributes, keyword: str) -> tuple[str, ...]:
     try:
-        return tuple(text.strip() for text in attributes.texts(keyword) if text.strip())
+        texts = (text.strip(_PADDING) for text in attributes.texts(keyword))
+        return tuple(text for text in texts if text)
     except ProtocolError:
         return ()
 
@@ -75,6 +77,8 @@ _ATTRIBUTES: dict[str, tuple[str, str]] = {
     "modalities": ("ModalitiesInStudy", "CS*"),
     "modality": ("Modality", "CS"),
     "number": ("SeriesNumber", "IS"),
+    "series_date": ("PerformedProcedureStepStartDate", "DA"),
+    "body_site": ("BodyPartExamined", "CS"),
     "container_id": ("ContainerIdentifier", "LO"),
     "series_count": ("NumberOfStudyRelatedSeries", "IS"),
     "study_instance_count": ("NumberOfStudyRelatedInstances", "IS"),
@@ -133,7 +137,7 @@ def _json_values(value: Any, kind: str) -> list[Any]:
         case "PN":
             return [{"Alphabetic": value}]
         case "DA":
-            return [value.strftime("%Y%m%d")]
+            return [value.isoformat().replace("-", "")]  # strftime writes early years short
         case "CS*":
             return list(value)
         case _:
@@ -143,6 +147,7 @@ def _json_values(value: Any, kind: str) -> list[Any]:
 _SHARED_NAMES = {
     ("Study", "description"): "study_description",
     ("Study", "instance_count"): "study_instance_count",
+    ("Series", "date"): "series_date",
     ("Series", "description"): "series_description",
     ("Series", "instance_count"): "series_instance_count",
     ("SlideRecord", "description"): "series_description",
@@ -180,13 +185,19 @@ class Study(_Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series(_Record):
-    """A series, as an archive lists it (PS3.18 table 10.6.3-4)."""
+    """A series, as an archive lists it (PS3.18 table 10.6.3-4).
+
+    Attributes are empty, or None for dates and counts, where the archive does not say. The date
+    is the one on which the procedure step began.
+    """
 
     study_uid: str
     series_uid: str
     modality: str = ""
     number: int | None = None
+    date: datetime.date | None = None
     description: str = ""
+    body_site: str = ""
     instance_count: int | None = None
 
 
@@ -216,6 +227,10 @@ class SlideRecord(_Record):
         """Return a copy that `open` opens with this function."""
         return dataclasses.replace(self, opener=opener)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A connection does not travel to another process; the record does, without it.
+        return _unbound, ({name: getattr(self, name) for name in self._fields()},)
+
     def open(self) -> Any:
         """Open the slide in the archive that listed it.
 
@@ -234,3 +249,7 @@ class SlideRecord(_Record):
                 "This record belongs to no archive; pass it to Archive.open_slide instead."
             )
         return self.opener(self)
+
+
+def _unbound(values: dict[str, Any]) -> SlideRecord:
+    return SlideRecord(**values)

@@ -14,6 +14,7 @@ _TAGS = {
     "AvailableTransferSyntaxUID": "00083002",
     "BitsAllocated": "00280100",
     "BitsStored": "00280101",
+    "BodyPartExamined": "00180015",
     "CodeValue": "00080100",
     "ColumnPositionInTotalImagePixelMatrix": "0048021E",
     "Columns": "00280011",
