@@ -148,3 +148,33 @@ def test_a_damaged_frame_is_an_error_and_is_not_kept(faulty):
     with pytest.raises(wsiweb.DecodeError, match=r"frame 1 of instance"):
         slide.read_region((0, 0), 0, (100, 100))
     assert slide.read_region((0, 0), 0, (100, 100)).shape == (100, 100, 3)
+
+
+def test_frames_wanted_by_many_readers_travel_in_batches(faulty):
+    app, server = faulty(Fault("/frames/", delay=0.02))
+    slide = _opened(server)
+    columns, rows = slide.levels[0].grid
+    wanted = [((x * 256, y * 256), 0, (9, 9)) for y in range(rows) for x in range(columns)]
+    assert len(list(slide.read_regions(wanted))) == len(wanted) == 54
+    assert len(app.paths("/frames/")) <= 16
+
+
+def test_readers_that_give_up_while_queued_leave_no_trace(faulty):
+    app, server = faulty(Fault("/frames/", delay=0.1))
+    slide = _opened(server, connections=1, frames_per_request=1)
+
+    async def main():
+        tasks = [
+            asyncio.create_task(slide.read_region_async((x * 256, 0), 0, (9, 9))) for x in range(8)
+        ]
+        await asyncio.sleep(0.15)
+        for task in tasks[2:]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return await slide.read_region_async((7 * 256, 0), 0, (9, 9))
+
+    assert asyncio.run(main()).shape == (9, 9, 3)
+    time.sleep(0.1)
+    assert len(app.paths("/frames/")) <= 4
+    frames = slide._frames
+    assert (frames._flights, frames._queue, frames._under_way) == ({}, {}, 0)

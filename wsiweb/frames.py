@@ -131,6 +131,10 @@ class Frames:
         self._encoded: ByteCache[bytes] = ByteCache(settings.encoded_bytes, len)
         self._decoded: ByteCache[np.ndarray] = ByteCache(settings.decoded_bytes, _bytes_of)
         self._flights: dict[FrameAddress, _Flight] = {}
+        self._queue: dict[str, list[_Flight]] = {}  # by instance; not yet in a batch
+        self._departing = False
+        self._under_way = 0
+        self._places = settings.connections
 
     # For readers ----------------------------------------------------------------------------
 
@@ -218,7 +222,6 @@ class Frames:
         if not addresses:
             return
         reader = _Reader(deliver, wants_array, asyncio.get_running_loop().create_future())
-        fetch: dict[str, list[_Flight]] = {}
         flights: list[_Flight] = []
         for address in addresses:
             flight = self._flights.get(address)
@@ -226,7 +229,8 @@ class Frames:
                 flight = self._flights[address] = _Flight(image, address)
                 flight.data = self._encoded.get(address)
                 if flight.data is None:
-                    fetch.setdefault(address.instance_uid, []).append(flight)
+                    self._queue.setdefault(address.instance_uid, []).append(flight)
+                    self._depart_soon()
                 else:
                     tracing.add("cache_hits")
             else:
@@ -234,8 +238,6 @@ class Frames:
             flight.readers.append(reader)
             reader.waiting.add(flight)
             flights.append(flight)
-        for group in fetch.values():
-            self._take_off(group)
         for flight in flights:
             if flight.data is not None:
                 self._serve(flight)
@@ -244,19 +246,42 @@ class Frames:
         finally:
             self._leave(reader)
 
-    def _take_off(self, flights: list[_Flight]) -> None:
-        """Start the requests for frames of one instance, in batches that suit the archive."""
-        by_number = {flight.address.number: flight for flight in flights}
-        instance = Resource(
-            study=flights[0].image.study_uid,
-            series=flights[0].image.series_uid,
-            instance=flights[0].address.instance_uid,
-        )
-        for numbers in self.client.frames_that_fit(instance, list(by_number)):
-            batch = _Batch([by_number[number] for number in numbers])
-            for flight in batch.flights:
-                flight.batch = batch
-            batch.task = asyncio.create_task(self._fetch(instance, batch))
+    def _depart_soon(self) -> None:
+        """Let requests go in the next round of the loop, when all that is asked now is known."""
+        if not self._departing:
+            self._departing = True
+            asyncio.get_running_loop().call_soon(self._depart)
+
+    def _depart(self) -> None:
+        """Send as many requests as there are places for; the rest waits, and gathers meanwhile.
+
+        So frames asked for one by one, by many readers at once, still travel in batches.
+        """
+        self._departing = False
+        while self._queue and self._under_way < self._places:
+            uid, queued = next(iter(self._queue.items()))
+            flights = [flight for flight in queued if flight.readers]
+            instance = Resource(
+                study=queued[0].image.study_uid, series=queued[0].image.series_uid, instance=uid
+            )
+            numbers = (flight.address.number for flight in flights)
+            fitting = next(iter(self.client.frames_that_fit(instance, numbers)), [])
+            batch = _Batch(flights[: len(fitting)])
+            if len(batch.flights) < len(flights):
+                self._queue[uid] = flights[len(batch.flights) :]
+            else:
+                del self._queue[uid]
+            if batch.flights:
+                self._under_way += 1
+                for flight in batch.flights:
+                    flight.batch = batch
+                batch.task = asyncio.create_task(self._fetch(instance, batch))
+                batch.task.add_done_callback(self._back)
+
+    def _back(self, _task: asyncio.Task[None]) -> None:
+        self._under_way -= 1
+        if self._queue:
+            self._depart_soon()
 
     async def _fetch(self, instance: Resource, batch: _Batch) -> None:
         by_number = {flight.address.number: flight for flight in batch.flights}
@@ -331,8 +356,11 @@ class Frames:
         batches: set[_Batch] = set()
         for flight in reader.waiting:
             flight.readers.remove(reader)
-            if flight.batch is not None and flight.data is None:
-                batches.add(flight.batch)
+            if flight.data is None and not flight.readers:
+                if flight.batch is None:
+                    self._end(flight)  # still queued; it is passed over when its turn comes
+                else:
+                    batches.add(flight.batch)
         reader.waiting.clear()
         if reader.ended.done() and not reader.ended.cancelled():
             reader.ended.exception()  # seen, or not wanted any more; asyncio need not warn

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
         Callable,
         Generator,
         Iterable,
+        Iterator,
         Mapping,
-        Sequence,
     )
 
     from wsiweb.client.auth import Auth
@@ -305,8 +305,8 @@ class DicomwebClient:
     def _url(self, resource: Resource) -> str:
         return f"{self.base_url}/{resource.path}"
 
-    def frames_that_fit(self, resource: Resource, numbers: Sequence[int]) -> Iterable[list[int]]:
-        """Cut a list of frame numbers into lists that fit one request each."""
+    def frames_that_fit(self, resource: Resource, numbers: Iterable[int]) -> Iterator[list[int]]:
+        """Cut frame numbers into lists that fit one request each; lazily."""
         room = self.profile.longest_url - len(self._url(resource)) - len("/frames/")
         batch: list[int] = []
         used = 0
