@@ -94,3 +94,41 @@ def test_a_closed_archive_says_so(made_server):
         slide.read_region((0, 0), 0, (10, 10))
     with pytest.raises(ValueError, match="closed"):
         archive.studies()[0]
+
+
+def test_a_listing_is_awaited_in_an_event_loop(made_server):
+    import asyncio
+
+    async def main(archive):
+        return [study async for study in archive.studies()]
+
+    with wsiweb.connect(made_server.url) as archive:
+        assert asyncio.run(main(archive)) == list(archive.studies())
+
+
+def test_many_threads_list_one_search_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from wsiweb import synthetic
+
+    for seed in range(5):
+        synthetic.write_slide(tmp_path / str(seed), 260, 260, seed=seed, levels=[1], label=False)
+    with wsiweb.connect(tmp_path) as archive, ThreadPoolExecutor(8) as threads:
+        slides = archive.slides()
+        counts = list(threads.map(lambda _: len(list(slides)), range(16)))
+    assert counts == [5] * 16
+
+
+def test_a_search_that_fails_half_way_is_never_taken_for_a_whole_one(faulty, monkeypatch):
+    from faulty import Fault
+
+    from wsiweb.client import client
+
+    monkeypatch.setattr(client, "_PAGE", 1)
+    _, server = faulty(Fault("offset=1", status=400, times=2))
+    with wsiweb.connect(server.url, settings=wsiweb.Settings(retries=0)) as archive:
+        studies = archive.studies()
+        for _ in range(2):
+            with pytest.raises(wsiweb.ArchiveError):
+                len(studies)
+        assert len(studies) == 1

@@ -209,7 +209,7 @@ class Archive:
             For a filter that DICOM does not know.
         """
         query = Query.build("studies", fields=_STUDY_FIELDS, limit=limit, **_keywords(filters))
-        return Listing(self._found(query, Study.from_json))
+        return Listing(lambda: self._found(query, Study.from_json))
 
     def slides(self, *, limit: int | None = None, **filters: Any) -> Listing[SlideRecord]:
         """Look for slides: series of modality SM.
@@ -235,7 +235,7 @@ class Archive:
         def record(attributes: Attributes) -> SlideRecord:
             return SlideRecord.from_json(attributes).bound(self.open_slide)
 
-        return Listing(self._found(query, record))
+        return Listing(lambda: self._found(query, record))
 
     async def _found(self, query: Query, make: Callable[[Attributes], T]) -> AsyncIterator[list[T]]:
         async for page in self._client.search_pages(query):

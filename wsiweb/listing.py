@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from wsiweb import loop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
 __all__ = ["Listing"]
 
@@ -19,32 +19,45 @@ T = TypeVar("T")
 class Listing(Sequence[T], Generic[T]):
     """What a search found: fetched page by page as you go, and kept.
 
-    Iterating shows the first matches at once; ``len`` and indexing fetch what they need.
+    Iterating shows the first matches at once; ``len`` and indexing fetch what they need. In an
+    event loop of your own, ``async for`` awaits instead of blocking.
 
     Parameters
     ----------
-    pages : callable
-        Returns an async iterator over lists of items.
+    search : callable
+        Starts the search: returns an async iterator over lists of items, which is run on the
+        library's event loop. Called again when a page could not be had, so that a search that
+        failed half-way goes on when asked again, and is never taken for a whole one.
     """
 
-    def __init__(self, pages: AsyncIterator[list[T]]) -> None:
-        self._pages: AsyncIterator[list[T]] | None = pages
+    def __init__(self, search: Callable[[], AsyncIterator[list[T]]]) -> None:
+        self._search = search
+        self._pages: AsyncIterator[list[T]] | None = None
+        self._known = 0  # items of a search begun anew that are held already
+        self._complete = False
         self._items: list[T] = []
-        self._lock = threading.Lock()
+        self._turn = asyncio.Lock()
+
+    async def _fetch_beyond(self, have: int) -> bool:
+        """Fetch one more page unless there is more than `have` already; False at the end."""
+        async with self._turn:  # whoever comes second finds the page that the first has fetched
+            while len(self._items) <= have and not self._complete:
+                if self._pages is None:
+                    self._pages, self._known = self._search(), len(self._items)
+                try:
+                    page = await anext(self._pages, None)
+                except BaseException:
+                    self._pages = None  # a failed iterator would say that it is at its end
+                    raise
+                if page is None:
+                    self._complete = True
+                else:
+                    self._items.extend(page[self._known :])
+                    self._known -= min(self._known, len(page))
+            return len(self._items) > have
 
     def _more(self, have: int) -> bool:
-        """Fetch one more page unless there is more than `have` already; False at the end."""
-        with self._lock:
-            if len(self._items) > have:
-                return True
-            if self._pages is None:
-                return False
-            page = loop.run(anext(self._pages, None))  # type: ignore[arg-type]
-            if page is None:
-                self._pages = None
-                return False
-            self._items.extend(page)
-            return True
+        return len(self._items) > have or loop.run(self._fetch_beyond(have))
 
     def __iter__(self) -> Iterator[T]:
         position = 0
@@ -52,6 +65,13 @@ class Listing(Sequence[T], Generic[T]):
             while position < len(self._items):
                 yield self._items[position]
                 position += 1
+
+    async def __aiter__(self) -> AsyncGenerator[T]:
+        """Yield the items in your own event loop."""
+        position = 0
+        while len(self._items) > position or await loop.wait(self._fetch_beyond(position)):
+            yield self._items[position]
+            position += 1
 
     def __len__(self) -> int:
         while self._more(len(self._items)):
