@@ -22,6 +22,16 @@ _FILES = sorted(
     for folder in ("test_files", "charset_files")
     for file in (_DIRECTORY / folder).glob("*.dcm")
 )
+_UNREADABLE = {
+    # without the file meta information that PS3.10 7.1 asks for
+    "ExplVR_BigEndNoMeta.dcm",
+    "ExplVR_LitEndNoMeta.dcm",
+    "meta_missing_tsyntax.dcm",
+    "no_meta.dcm",
+    "rtstruct.dcm",
+    "image_dfl.dcm",  # deflated: inflated before it comes here (test_store)
+    "rtplan_truncated.dcm",  # cut off
+}
 _IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 
 
@@ -58,10 +68,11 @@ def plain(model):
 @pytest.mark.parametrize("file", _FILES, ids=lambda file: file.name)
 def test_the_header_is_what_pydicom_reads(file):
     with file.open("rb") as handle:
-        try:
-            header = ours(handle)
-        except (ProtocolError, KeyError):
-            pytest.skip("no DICOM file, cut off, or without a transfer syntax")
+        if file.name in _UNREADABLE:
+            with pytest.raises((ProtocolError, KeyError)):
+                ours(handle)
+            return
+        header = ours(handle)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = pydicom.dcmread(file).to_json_dict(
