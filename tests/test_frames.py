@@ -178,3 +178,42 @@ def test_readers_that_give_up_while_queued_leave_no_trace(faulty):
     assert len(app.paths("/frames/")) <= 4
     frames = slide._frames
     assert (frames._flights, frames._queue, frames._under_way) == ({}, {}, 0)
+
+
+def test_parts_are_decoded_while_later_parts_still_arrive(made_folder):
+    from wsiweb.server import create_app, serve
+
+    app = create_app(made_folder)
+    halfway = threading.Event()
+
+    async def slow(scope, receive, send):
+        """Send the first half of a body of frames, and the rest when told."""
+        if "/frames/" not in scope.get("path", ""):
+            await app(scope, receive, send)
+            return
+        events = []
+
+        async def keep(event):
+            events.append(event)
+
+        await app(scope, receive, keep)
+        body = b"".join(event.get("body", b"") for event in events[1:])
+        await send(events[0])
+        cut = len(body) // 2
+        await send({"type": "http.response.body", "body": body[:cut], "more_body": True})
+        while not halfway.is_set():
+            await asyncio.sleep(0.01)
+        await send({"type": "http.response.body", "body": body[cut:]})
+
+    with serve(app=slow) as server, wsiweb.trace() as cost:
+        slide = _opened(server)
+        with ThreadPoolExecutor(1) as threads:
+            region = threads.submit(slide.read_region, (512, 512), 0, (768, 768))
+            deadline = time.monotonic() + 5
+            while cost.frames_decoded < 2 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            decoded, done = cost.frames_decoded, region.done()
+            halfway.set()
+            assert region.result(5).shape == (768, 768, 3)
+    assert decoded >= 2
+    assert not done
