@@ -201,8 +201,7 @@ def test_parts_are_decoded_while_later_parts_still_arrive(made_folder):
         await send(events[0])
         cut = len(body) // 2
         await send({"type": "http.response.body", "body": body[:cut], "more_body": True})
-        while not halfway.is_set():
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(halfway.wait)
         await send({"type": "http.response.body", "body": body[cut:]})
 
     with serve(app=slow) as server, wsiweb.trace() as cost:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -231,3 +232,32 @@ def test_a_closed_slide_says_so(slide):
 def test_misuse_is_told(slide, call, error, words):
     with pytest.raises(error, match=words):
         call(slide)
+
+
+def _read_all(slide, queue):
+    faulthandler.dump_traceback_later(30, exit=True)  # a child that hangs says where
+    queue.put(slide.read_region((0, 0), 0, (700, 700)).sum())
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("target", ["server", "folder"])
+def test_a_fork_in_the_middle_of_a_read_leaves_a_child_that_can_read(faulty, made_folder, target):
+    """Data loaders fork with open slides in hand, while other threads read."""
+    from faulty import Fault
+
+    _, server = faulty(Fault("/frames/", delay=0.3, times=4))
+    with wsiweb.connect(server.url if target == "server" else made_folder) as archive:
+        slide = archive.slides()[0].open()
+        context = get_context("fork")
+        queue = context.Queue()
+        with ThreadPoolExecutor(2) as threads:
+            mine = threads.submit(slide.read_region, (0, 0), 0, (700, 700))
+            children = [context.Process(target=_read_all, args=(slide, queue)) for _ in range(2)]
+            for child in children:
+                child.start()
+            sums = {queue.get(timeout=20) for _ in children}
+            assert sums == {mine.result(20).sum()}
+        for child in children:
+            child.join(20)
+            assert child.exitcode == 0
+        assert slide.read_region((1000, 700), 0, (600, 600)).any()

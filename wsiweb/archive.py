@@ -156,8 +156,11 @@ def _transport_to(place: _Place) -> HttpTransport | AsgiTransport:
         return HttpTransport(place.where, place.settings, ca=place.ca)
     from wsiweb.server import create_app
 
-    app = create_app(Path(place.where))
-    return AsgiTransport(app, Path(place.where).as_uri(), app.state.store.close)
+    def start() -> tuple[Any, Callable[[], None]]:
+        app = create_app(Path(place.where))
+        return app, app.state.store.close
+
+    return AsgiTransport(start, Path(place.where).as_uri())
 
 
 def _reopen(place: _Place, pyramid: Pyramid) -> Slide:

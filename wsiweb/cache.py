@@ -41,7 +41,7 @@ class ByteCache(Generic[V]):
     def __init__(self, budget: int, weigh: Callable[[V], int]) -> None:
         self.budget = budget
         self._weigh = weigh
-        self._lock = threading.Lock()
+        self.renew()
         self._table: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._held = 0
 
@@ -94,6 +94,10 @@ class ByteCache(Generic[V]):
         with self._lock:
             self._table.clear()
             self._held = 0
+
+    def renew(self) -> None:
+        """Replace the lock: in a forked child it may be held by a thread that does not exist."""
+        self._lock = threading.Lock()
 
     def _remove(self, key: Hashable) -> None:
         entry = self._table.pop(key, None)

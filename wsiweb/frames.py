@@ -130,11 +130,22 @@ class Frames:
         self.client = client
         self._encoded: ByteCache[bytes] = ByteCache(settings.encoded_bytes, len)
         self._decoded: ByteCache[np.ndarray] = ByteCache(settings.decoded_bytes, _bytes_of)
+        self._places = settings.connections
+        self._start_empty()
+        loop.renew_after_fork(self)
+
+    def _start_empty(self) -> None:
         self._flights: dict[FrameAddress, _Flight] = {}
         self._queue: dict[str, list[_Flight]] = {}  # by instance; not yet in a batch
         self._departing = False
         self._under_way = 0
-        self._places = settings.connections
+
+    def renew(self) -> None:
+        """Start anew in a forked child; what is held in memory stays."""
+        self._encoded.renew()
+        self._decoded.renew()
+        self._start_empty()
+        self.client.renew()
 
     # For readers ----------------------------------------------------------------------------
 

@@ -16,12 +16,13 @@ import concurrent.futures
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["in_pool", "pool", "run", "start", "wait"]
+__all__ = ["in_pool", "pool", "renew_after_fork", "run", "start", "wait"]
 
 T = TypeVar("T")
 Given = TypeVarTuple("Given")
@@ -76,11 +77,30 @@ def _running() -> _Engine:
         return _engine
 
 
-def _forget_after_fork() -> None:
+class _Survivor(Protocol):
+    def renew(self) -> None: ...
+
+
+_survivors: weakref.WeakSet[_Survivor] = weakref.WeakSet()
+
+
+def renew_after_fork(survivor: _Survivor) -> None:
+    """Have ``survivor.renew()`` called in every child process that a fork makes.
+
+    Data loaders fork with open slides in hand. The parent's loop, sockets and requests under way
+    are of no use in the child, and a lock may be held there by a thread that does not exist.
+    The thing is not kept alive by this.
+    """
+    _survivors.add(survivor)
+
+
+def _start_anew_after_fork() -> None:
     """Threads do not survive a fork: the child starts an engine of its own when it needs one."""
     global _engine, _lock  # noqa: PLW0603 - the lock may have been held by a thread now gone
     _engine = None
     _lock = threading.Lock()
+    for survivor in list(_survivors):
+        survivor.renew()
 
 
 @atexit.register
@@ -90,7 +110,7 @@ def _stop() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_after_fork)
+    os.register_at_fork(after_in_child=_start_anew_after_fork)
 
 
 def pool() -> concurrent.futures.ThreadPoolExecutor:

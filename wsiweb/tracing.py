@@ -12,6 +12,7 @@ and the cache are shared, so a frame that two threads wait for belongs to neithe
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -72,6 +73,16 @@ class Trace:
 
 _lock = threading.Lock()
 _open: tuple[Trace, ...] = ()
+
+
+def _renew_lock() -> None:
+    """In a forked child the lock may be held by a thread that does not exist there."""
+    global _lock  # noqa: PLW0603 - see above
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @contextmanager

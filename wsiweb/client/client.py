@@ -83,10 +83,18 @@ class DicomwebClient:
         self._auth = auth
         self._settings = settings
         self.profile = profile or ServerProfile(frames_per_request=settings.frames_per_request)
-        self._places = asyncio.Semaphore(settings.connections)
-        self._renewal = asyncio.Lock()
         self._renewed = 0
         self._closed = False
+        self._make_locks()
+
+    def _make_locks(self) -> None:
+        self._places = asyncio.Semaphore(self._settings.connections)
+        self._renewal = asyncio.Lock()
+
+    def renew(self) -> None:
+        """Start anew in a forked child."""
+        self._make_locks()
+        self._transport.renew()
 
     @property
     def base_url(self) -> str:

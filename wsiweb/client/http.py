@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpTransport", "tls_context"]
 
 _CHUNK = 256 * 1024
+_PARENTS: list[Any] = []  # sessions that a fork brought along: kept, lest they be closed here
 
 
 class HttpTransport:
@@ -117,6 +118,14 @@ class HttpTransport:
             self._finalizer = None
         if session is not None and self._loop is asyncio.get_running_loop():
             await session.close()
+
+    def renew(self) -> None:
+        """Forget the session in a forked child: its sockets and its loop are the parent's."""
+        if self._session is not None:
+            _PARENTS.append(self._session)
+        if self._finalizer is not None:
+            self._finalizer.detach()  # type: ignore[attr-defined]
+        self._session = self._finalizer = None
 
 
 def tls_context(ca: str | None) -> ssl.SSLContext | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from wsiweb.client.transport import Request
 
+    Application = Callable[..., Any]
+
 __all__ = ["AsgiTransport"]
 
 
@@ -26,22 +28,22 @@ class AsgiTransport:
 
     Parameters
     ----------
-    app : callable
-        The ASGI 3 application.
+    start : callable
+        Returns the ASGI 3 application, and a function that closes what it holds open, after
+        which it must be able to go on. Called again in a forked child: a database is not carried
+        through a fork.
     base_url : str
         What stands before the paths in messages, such as ``file:///data/slides``.
-    put_away : callable
-        Closes what the application holds open; called by `close` and when the transport is
-        dropped. The application must be able to go on after it.
     """
 
     def __init__(
-        self, app: Callable[..., Any], base_url: str, put_away: Callable[[], None]
+        self, start: Callable[[], tuple[Application, Callable[[], None]]], base_url: str
     ) -> None:
-        self._app = app
+        self._start = start
         self._base_url = base_url
-        self._put_away = put_away
-        weakref.finalize(self, put_away)
+        self._parents: list[Application] = []
+        self._app, self._put_away = start()
+        weakref.finalize(self, self._put_away)
 
     @property
     def base_url(self) -> str:
@@ -122,6 +124,12 @@ class AsgiTransport:
     async def close(self) -> None:
         """Close what the application holds open."""
         self._put_away()
+
+    def renew(self) -> None:
+        """Start an application of the child's own; the parent's is kept, lest it be closed."""
+        self._parents.append(self._app)
+        self._app, self._put_away = self._start()
+        weakref.finalize(self, self._put_away)
 
 
 async def _next_event(

@@ -91,6 +91,10 @@ class Transport(Protocol):
         """Close all connections; a later request opens new ones."""
         ...
 
+    def renew(self) -> None:
+        """Forget the connections in a forked child: they are the parent's."""
+        ...
+
 
 def first_of_each(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return headers by their name in lower case; of repeated ones the first."""

@@ -145,6 +145,7 @@ class Index:
         self._database: sqlite3.Connection | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
         self._process = 0
+        _indexes.add(self)
 
     def close(self) -> None:
         """Close the database; the next question opens it again."""
@@ -152,6 +153,14 @@ class Index:
             if self._finalizer is not None:
                 self._finalizer()
             self._database = self._finalizer = None
+
+    def hold(self) -> None:
+        """Keep all threads out of the database until `release`."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """Let threads in again."""
+        self._lock.release()
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is not None and self._process != os.getpid():
@@ -383,3 +392,28 @@ def _prepared(database: sqlite3.Connection) -> sqlite3.Connection:
         database.execute(f"PRAGMA user_version = {_VERSION}")
     database.commit()
     return database
+
+
+# A process may fork while its threads search (data loaders do). If one of them is inside of SQLite
+# then, the child inherits SQLite's own locks as held, and hangs at its first question. So a fork
+# waits until nobody is.
+
+_indexes: weakref.WeakSet[Index] = weakref.WeakSet()
+_kept_out: list[Index] = []
+
+
+def _before_fork() -> None:
+    for index in sorted(_indexes, key=id):  # in one order: two threads may fork at once
+        index.hold()
+        _kept_out.append(index)
+
+
+def _after_fork() -> None:
+    while _kept_out:
+        _kept_out.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
