@@ -27,6 +27,7 @@ __all__ = [
     "Codec",
     "MediaRange",
     "MediaType",
+    "Step",
     "TransferSyntax",
     "frame_accepts",
     "media_type_of",
@@ -294,24 +295,38 @@ def _quality(text: str) -> float:
         return 1.0
 
 
-def frame_accepts(transfer_syntax: str | None) -> tuple[str, ...]:
+class Step(StrEnum):
+    """A step of the Accept ladder for frames."""
+
+    STORED = "as stored, whatever that is"
+    EXACT = "in the stored transfer syntax, by name"
+    BARE = "decompressed"
+
+
+def frame_accepts(transfer_syntax: str | None) -> dict[Step, str]:
     """Return the ladder of Accept headers for frames, best first.
 
     One range in each, as some archives read only the last of several. The first asks for the bytes
-    as they are stored, whatever that is; the second, where the stored syntax is known, for exactly
-    that; the last for bare pixels. None of them allows an archive to encode anew with loss.
+    as they are stored; the second, where the stored syntax is known, for exactly that; the last for
+    bare pixels. None of them allows an archive to encode anew with loss.
 
     Parameters
     ----------
     transfer_syntax : str or None
         UID of the stored transfer syntax, when known.
+
+    Examples
+    --------
+    >>> [step.name for step in frame_accepts(None)]
+    ['STORED', 'BARE']
     """
-    ladder = [f'{RELATED}; type="{OCTETS}"; transfer-syntax=*']
+    ladder = {Step.STORED: f'{RELATED}; type="{OCTETS}"; transfer-syntax=*'}
     stored = TRANSFER_SYNTAXES.get(transfer_syntax or "")
     if stored is not None and stored.encapsulated:
-        ladder.append(f'{RELATED}; type="{stored.media_type}"; transfer-syntax={stored.uid}')
-    ladder.append(f'{RELATED}; type="{OCTETS}"')
-    return tuple(ladder)
+        exact = f'{RELATED}; type="{stored.media_type}"; transfer-syntax={stored.uid}'
+        ladder[Step.EXACT] = exact
+    ladder[Step.BARE] = f'{RELATED}; type="{OCTETS}"'
+    return ladder
 
 
 # Bytes ----------------------------------------------------------------------------------------
