@@ -26,10 +26,11 @@ from wsiweb.server.negotiate import (
     wants_json,
     wants_multipart,
 )
+from wsiweb.server.placing import sweep
 from wsiweb.server.scan import BULK_MARK
 from wsiweb.server.search import search
 from wsiweb.server.store import Store
-from wsiweb.server.stow import Incoming, sweep, too_large
+from wsiweb.server.stow import Incoming, too_large
 from wsiweb.wire.media import DICOM, DICOM_JSON, OCTETS
 from wsiweb.wire.multipart import closing, content_type, new_boundary, part_head
 from wsiweb.wire.query import Level, Query

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 __all__ = ["File", "Group", "Index", "Instance", "Skipped", "default_index_path"]
 
-_VERSION = 1  # of the schema and of what is written into it; another one is thrown away
+_VERSION = 2  # of the schema and of what is written into it; another one is thrown away
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, reason TEXT, twin TEXT
 ) WITHOUT ROWID;
 CREATE TABLE instances (
-    id INTEGER PRIMARY KEY, uid TEXT UNIQUE, study TEXT, series TEXT, class TEXT, modality TEXT,
-    syntax TEXT, path BLOB UNIQUE, size INTEGER, mtime INTEGER
+    id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE, study TEXT, series TEXT, class TEXT,
+    modality TEXT, syntax TEXT, path BLOB UNIQUE, size INTEGER, mtime INTEGER
 );
 CREATE INDEX tree ON instances (study, series, modality);
 CREATE TABLE documents (
@@ -211,27 +211,18 @@ class Index:
         with self._transaction() as database:
             for path in paths:
                 database.execute("DELETE FROM files WHERE path = ?", (path,))
-                row = database.execute(
-                    "DELETE FROM instances WHERE path = ? RETURNING id, uid", (path,)
-                ).fetchone()
-                if row is not None:
-                    database.execute("DELETE FROM documents WHERE id = ?", row[:1])
-                    database.execute("DELETE FROM files WHERE twin = ?", row[1:])
+                _forget(database, path)
 
-    def add(self, files: Iterable[File]) -> None:
-        """Take files into the index; of several with one UID the first stays."""
+    def add(self, files: Iterable[File]) -> list[bytes | None]:
+        """Take files into the index; of several with one UID the first stays.
+
+        Returns
+        -------
+        list of (bytes or None)
+            Of each file: None, or the path of the one that is served in its place.
+        """
         with self._transaction() as database:
-            for file in files:
-                reason, twin = file.reason, None
-                if file.scanned is not None:
-                    other = _insert(database, file, file.scanned)
-                    if other is not None:
-                        reason = f"the same SOP Instance UID as {os.fsdecode(other)}"
-                        twin = file.scanned.instance_uid
-                database.execute(
-                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
-                    (file.path, file.size, file.mtime, reason, twin),
-                )
+            return [_add(database, file) for file in files]
 
     # Instances ------------------------------------------------------------------------------
 
@@ -317,10 +308,42 @@ def _within(study: str | None, series: str | None) -> tuple[str, tuple[str, ...]
     return "WHERE study = ? AND series = ?", (study, series)
 
 
+def _forget(database: sqlite3.Connection, path: bytes) -> None:
+    """Delete the instance of a file, and let its copies be found anew."""
+    row = database.execute(
+        "DELETE FROM instances WHERE path = ? RETURNING id, uid", (path,)
+    ).fetchone()
+    if row is not None:
+        database.execute("DELETE FROM documents WHERE id = ?", row[:1])
+        database.execute("DELETE FROM files WHERE twin = ?", row[1:])
+
+
+def _add(database: sqlite3.Connection, file: File) -> bytes | None:
+    """Write the rows of a file; return the path of the one that is served in its place, if any."""
+    reason, twin, other = file.reason, None, None
+    held = database.execute(
+        "SELECT uid, size, mtime FROM instances WHERE path = ?", (file.path,)
+    ).fetchone()
+    scanned = file.scanned
+    if scanned is None or held != (scanned.instance_uid, file.size, file.mtime):
+        _forget(database, file.path)  # what was there when it was last read
+        if scanned is not None:
+            other = _insert(database, file, scanned)
+    if scanned is not None and other is not None:
+        reason = f"the same SOP Instance UID as {os.fsdecode(other)}"
+        twin = scanned.instance_uid
+    database.execute(
+        "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
+        (file.path, file.size, file.mtime, reason, twin),
+    )
+    return other
+
+
 def _insert(database: sqlite3.Connection, file: File, scanned: Scanned) -> bytes | None:
     """Write the rows of an instance; or return the path of the file that holds it already."""
     cursor = database.execute(
-        "INSERT OR IGNORE INTO instances VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO instances VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT(uid) DO NOTHING",
         (
             scanned.instance_uid,
             scanned.study_uid,
@@ -337,7 +360,7 @@ def _insert(database: sqlite3.Connection, file: File, scanned: Scanned) -> bytes
         found = database.execute(
             "SELECT path FROM instances WHERE uid = ?", (scanned.instance_uid,)
         ).fetchone()
-        return None if found is None or found[0] == file.path else found[0]
+        return found[0]
     packed = zlib.compressobj(4, zlib.DEFLATED, 31)
     header = packed.compress(scanned.header) + packed.flush()
     picture = None if scanned.picture is None else msgspec.json.encode(scanned.picture)

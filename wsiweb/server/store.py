@@ -121,11 +121,19 @@ class Store:
         self.refresh()
         return self.index.skipped()
 
-    def admit(self, path: Path, scanned: Scanned) -> None:
-        """Take a file into the index that was just written below the folder."""
+    def admit(self, path: Path, scanned: Scanned) -> bytes | None:
+        """Take a file into the index that was just written below the folder.
+
+        Returns
+        -------
+        bytes or None
+            None when it is the one that is served under its UID from now on, else the path of the
+            file that is.
+        """
         state = path.stat()
         name = os.fsencode(path.relative_to(self.folder))
-        self.index.add([File(name, state.st_size, state.st_mtime_ns, scanned)])
+        (other,) = self.index.add([File(name, state.st_size, state.st_mtime_ns, scanned)])
+        return other
 
     # Instances ------------------------------------------------------------------------------
 

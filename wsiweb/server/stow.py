@@ -12,15 +12,14 @@ import contextlib
 import errno
 import filecmp
 import os
-import shutil
-import tempfile
-import time
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wsiweb.errors import ProtocolError
 from wsiweb.server.answers import Refusal
+from wsiweb.server.placing import Workspace, alone_in, link, sweep, sync
 from wsiweb.server.scan import Scanned, scan
 from wsiweb.wire.media import DICOM, RELATED, parse_content_type
 from wsiweb.wire.multipart import MultipartEvents, PartBegin, PartData, PartEnd
@@ -31,16 +30,16 @@ if TYPE_CHECKING:
 
     from wsiweb.server.store import Store
 
-__all__ = ["Incoming", "Outcome", "sweep", "too_large"]
-
-_PREFIX = ".wsiweb-incoming-"
-_ABANDONED = 24 * 3600  # seconds after which what a crash left is removed
+__all__ = ["Incoming", "Outcome", "too_large"]
 
 # Failure reasons (PS3.4 B.2.3, PS3.18 table I.2-2).
 PROCESSING_FAILURE = 0x0110  # 272
 DUPLICATE = 0x0111  # 273
+OUT_OF_RESOURCES = 0xA700  # 42752
 WRONG_STUDY = 0xA900  # 43264
 CANNOT_UNDERSTAND = 0xC000  # 49152
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass(slots=True)
@@ -149,7 +148,8 @@ class Incoming:
         self._types: list[str] = []
         self._file: BinaryIO | None = None
         with _disk():
-            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=store.folder))
+            sweep(store.folder)
+            self._workspace = Workspace(store.folder)
         if self._events is None:
             self._begin(DICOM)
 
@@ -172,7 +172,7 @@ class Incoming:
                         self._end()
 
     def _begin(self, content_type: str) -> None:
-        path = self._folder / str(len(self._files))
+        path = self._workspace.path / str(len(self._files))
         self._file = path.open("xb")
         self._files.append(path)
         self._types.append(content_type)
@@ -204,8 +204,8 @@ class Incoming:
         with _disk():
             self._end()
             self._store.refresh()
-            for path, content_type in zip(self._files, self._types, strict=True):
-                self._settle(path, content_type, study, outcome)
+        for path, content_type in zip(self._files, self._types, strict=True):
+            self._settle(path, content_type, study, outcome)
         return outcome
 
     def _settle(self, path: Path, content_type: str, study: str | None, outcome: Outcome) -> None:
@@ -217,7 +217,11 @@ class Incoming:
             words = f"it belongs to study {scanned.study_uid}"
             outcome.failed.append((scanned, WRONG_STUDY, words))
             return
-        failure = self._place(path, scanned)
+        try:
+            with alone_in(self._store.folder):
+                failure = self._place(path, scanned)
+        except (OSError, sqlite3.Error) as error:  # the other parts may fare better
+            failure = _failed(error)
         if failure is None:
             outcome.stored.append(scanned)
         else:
@@ -235,23 +239,26 @@ class Incoming:
         if not all(map(is_uid, steps)):  # scan has checked it: a path is made here
             return CANNOT_UNDERSTAND, "its UIDs are none"
         home = self._store.folder / steps[0] / steps[1]
-        home.mkdir(parents=True, exist_ok=True)
         if not home.resolve().is_relative_to(self._store.folder.resolve()):
             return PROCESSING_FAILURE, "its folder is a link to somewhere else"
+        home.mkdir(parents=True, exist_ok=True)
         target = home / f"{steps[2]}.dcm"
-        if not _link(path, target):
+        if not link(path, target):
             return _compare(path, target)
         for folder in (home, home.parent, self._store.folder):
-            _sync(folder)
-        self._store.admit(target, scanned)
-        return None
+            sync(folder)
+        other = self._store.admit(target, scanned)
+        if other is None:
+            return None
+        target.unlink()  # a file of the same UID was put elsewhere, and seen, a moment ago
+        return DUPLICATE, "another object with this UID is stored; it stays"
 
     def close(self) -> None:
         """Remove what was not stored."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._workspace.close()
 
 
 def _understand(path: Path, content_type: str) -> tuple[Scanned | None, str]:
@@ -269,14 +276,6 @@ def _understand(path: Path, content_type: str) -> tuple[Scanned | None, str]:
 def too_large(limit: int) -> Refusal:
     """Return the refusal of a body that is longer than the limit."""
     return Refusal(413, f"At most {limit:,} bytes are taken at once: send fewer instances.")
-
-
-def sweep(folder: Path) -> None:
-    """Remove what a crash left of unfinished bodies, a day later."""
-    for left in folder.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.lstat().st_mtime > _ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
 
 
 def _events(content_type: str, content_encoding: str) -> MultipartEvents | None:
@@ -305,32 +304,12 @@ def _compare(path: Path, held: Path) -> tuple[int, str] | None:
     return DUPLICATE, "another object with this UID is stored; it stays"
 
 
-def _link(path: Path, target: Path) -> bool:
-    """Give a file its name, in one step and only if the name is free."""
-    try:
-        os.link(path, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}:
-            raise
-        # A file system without links (exFAT, some shares): take the name, then move onto it.
-        try:
-            target.open("xb").close()
-        except FileExistsError:
-            return False
-        path.replace(target)
-    return True
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    with contextlib.suppress(OSError):  # Windows cannot
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _failed(error: OSError | sqlite3.Error) -> tuple[int, str]:
+    """Return FailureReason and words for what the disk, or the index, did to a part."""
+    if isinstance(error, OSError):
+        words = f"it could not be written: {error.strerror or type(error).__name__}"
+        return (OUT_OF_RESOURCES if error.errno in _FULL else PROCESSING_FAILURE), words
+    return PROCESSING_FAILURE, f"the index failed: {error}"
 
 
 @contextlib.contextmanager
@@ -339,6 +318,7 @@ def _disk() -> Generator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         words = error.strerror or type(error).__name__
-        raise Refusal(507 if full else 500, f"It could not be written: {words}.") from error
+        raise Refusal(
+            507 if error.errno in _FULL else 500, f"It could not be written: {words}."
+        ) from error
