@@ -60,7 +60,9 @@ def test_several_frames_do_not_go_alone():
 
 @pytest.mark.parametrize("stored", TRANSFER_SYNTAXES)
 def test_every_step_of_our_own_clients_ladder_is_answered(stored):
-    answers = [choose_frames(accept, stored, single=False) for accept in frame_accepts(stored)]
+    answers = [
+        choose_frames(accept, stored, single=False) for accept in frame_accepts(stored).values()
+    ]
     assert all(answers)
     assert answers[0] is not None
     assert not answers[0].decoded
