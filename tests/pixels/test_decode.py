@@ -465,8 +465,6 @@ ENCODED = {
 }
 
 
-# imagecodecs drops errors that come up in one place of its HTJ2K decoder, in the coded data.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from(sorted(ENCODED)),

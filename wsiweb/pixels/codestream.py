@@ -12,7 +12,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-__all__ = ["CodestreamError", "OtherSize", "Stream", "read_jpeg", "read_jpeg2000", "without_boxes"]
+__all__ = ["CodestreamError", "OtherSize", "Stream", "cut_short", "read_jpeg"]
 
 
 class CodestreamError(ValueError):
@@ -72,8 +72,6 @@ _FRAMES = frozenset({*range(0xC0, 0xD0), _SOF_LS}) - {0xC4, 0xC8, 0xCC}
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
 _RGB_IDS, _JFIF_IDS = b"RGB", b"\1\2\3"
 _ADOBE = {0: "RGB", 1: "YCC"}
-_SOC_SIZ = b"\xff\x4f\xff\x51"  # how each JPEG 2000 codestream begins
-_BOXES = 4096  # within which the codestream of a JP2 file begins
 _PADDING = b"\x00\xff"
 
 
@@ -167,7 +165,7 @@ def read_jpeg(data: bytes | memoryview) -> Stream:
         else:
             position = _past_segment(view, position, walk)
     else:
-        raise _cut_short(end)
+        raise cut_short(end)
     if bytes(view[position + 2 :]).strip(_PADDING):
         raise CodestreamError(
             f"its end-of-image marker comes at byte {position} of {end}, with data after it"
@@ -181,7 +179,7 @@ def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
     length = int.from_bytes(view[position + 2 : position + 4], "big")
     body = view[position + 4 : position + 2 + length]
     if length < 2 or len(body) != length - 2:
-        raise _cut_short(len(view))
+        raise cut_short(len(view))
     walk.see(marker, body)
     position += 2 + length
     if marker != _SOS:
@@ -189,64 +187,12 @@ def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
     markers = _NEXT_IN_JPEG_LS if walk.process == _SOF_LS else _NEXT_IN_JPEG
     found = markers.search(view, position)
     if found is None:
-        raise _cut_short(len(view))
+        raise cut_short(len(view))
     return found.start()
 
 
-def _cut_short(received: int) -> CodestreamError:
+def cut_short(received: int) -> CodestreamError:
+    """Return the error of a codestream without an end, of which so many bytes came."""
     return CodestreamError(
         f"it is cut short: {received} bytes came, and no end-of-image marker among them"
     )
-
-
-def without_boxes(data: bytes | memoryview) -> memoryview:
-    """Return the JPEG 2000 codestream of a JP2 file, as some scanners store one for a frame."""
-    view = memoryview(data)
-    start = bytes(view[:_BOXES]).find(_SOC_SIZ)
-    return view[start:] if start > 0 else view
-
-
-def read_jpeg2000(data: bytes | memoryview) -> Stream:
-    """Read the main header of a JPEG 2000 or HTJ2K codestream (ISO/IEC 15444-1 Annex A).
-
-    Raises
-    ------
-    CodestreamError
-        If it is no such codestream, or has no end-of-codestream marker at its end.
-    """
-    view = memoryview(data)
-    if bytes(view[:4]) != _SOC_SIZ:
-        raise CodestreamError("it does not begin as a JPEG 2000 codestream")
-    if bytes(view[-64:]).rstrip(b"\x00")[-2:] != b"\xff\xd9":
-        raise _cut_short(len(view))
-    try:
-        length, _, right, bottom, left, top = struct.unpack_from(">HH4I", view, 4)
-        (samples,) = struct.unpack_from(">H", view, 40)
-        components = [struct.unpack_from(">3B", view, 42 + 3 * index) for index in range(samples)]
-        mixed = _mixes_components(view, 4 + length)
-    except struct.error:
-        raise CodestreamError("its header is too short") from None
-    if len(set(components)) != 1 or components[0][1:] != (1, 1):
-        raise CodestreamError("its components differ in size or depth")
-    depth = components[0][0]
-    return Stream(
-        rows=bottom - top,
-        columns=right - left,
-        samples=samples,
-        precision=(depth & 0x7F) + 1,
-        signed=bool(depth & 0x80),
-        process=0x51,
-        colour="RGB" if mixed else "",
-    )
-
-
-def _mixes_components(view: memoryview, position: int) -> bool:
-    """Whether the COD segment switches the component transformation on: what comes out is RGB."""
-    while True:
-        marker, length = struct.unpack_from(">HH", view, position)
-        if marker == 0xFF52:
-            (_, _, _, transformation) = struct.unpack_from(">BBHB", view, position + 4)
-            return transformation == 1
-        if marker in {0xFF90, 0xFFD9} or marker < 0xFF00 or length < 2:
-            raise CodestreamError("its header has no coding style")
-        position += 2 + length

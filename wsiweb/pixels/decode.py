@@ -30,9 +30,8 @@ from wsiweb.pixels.codestream import (
     OtherSize,
     Stream,
     read_jpeg,
-    read_jpeg2000,
-    without_boxes,
 )
+from wsiweb.pixels.jpeg2000 import read_jpeg2000, without_boxes
 from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ def _fill(
     if codec in _JPEG_FAMILY:
         _fill_from_jpeg(data, form, out)
     elif codec in {Codec.JPEG_2000, Codec.HTJ2K}:
-        _fill_from_jpeg2000(codec, data, form, out)
+        _fill_from_jpeg2000(data, form, out)
     elif codec is Codec.JPEG_XL:
         _fill_from_jpegxl(data, out)
     elif codec is Codec.RLE:
@@ -239,14 +238,12 @@ def _fill_from_jpeg(data: Any, form: PixelFormat, out: np.ndarray) -> None:
         native.rgb_from_ybr(out, form)
 
 
-def _fill_from_jpeg2000(codec: Codec, data: Any, form: PixelFormat, out: np.ndarray) -> None:
+def _fill_from_jpeg2000(data: Any, form: PixelFormat, out: np.ndarray) -> None:
     data = without_boxes(data)
     stream = read_jpeg2000(data)
     target = _target(stream, form, out)
-    if codec is Codec.HTJ2K:
-        imagecodecs.htj2k_decode(data, out=target)
-    else:
-        imagecodecs.jpeg2k_decode(data, out=target)
+    # OpenJPEG for both: OpenJPH, made for HTJ2K, crashes on damaged codestreams.
+    imagecodecs.jpeg2k_decode(data, out=target)
     _settle(target, stream, form, out)
     # YBR_ICT and YBR_RCT are what the codec's own transformation has just undone.
     if not _is_rgb(stream, form):
