@@ -38,7 +38,10 @@ clean:  ## Remove what the acts above made
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "wsiweb needs Python 3.11 or later; name one: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@# Debian's python3 without python3-venv leaves half an environment behind: begin anew.
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "Python cannot make virtual environments here; on Debian: apt install python3-venv"; \
+	    exit 1; }
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast]'

@@ -81,7 +81,7 @@ def test_what_is_held_stays_within_the_budgets(faulty):
     frames = slide._frames
     for cache, budget in ((frames._decoded, 1_000_000), (frames._encoded, 50_000)):
         held = [value for value, _ in cache._table.values()]
-        sizes = [one.nbytes if isinstance(one, np.ndarray) else len(one) for one in held]
+        sizes = [one.nbytes if isinstance(one, np.ndarray) else len(one.data) for one in held]
         assert cache.held == sum(sizes) <= budget
         assert sizes
         assert all(one.base is None for one in held if isinstance(one, np.ndarray))

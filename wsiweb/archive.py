@@ -18,7 +18,7 @@ from wsiweb.client.auth import as_auth
 from wsiweb.client.client import DicomwebClient
 from wsiweb.client.http import HttpTransport
 from wsiweb.client.in_process import AsgiTransport
-from wsiweb.errors import ArchiveError, NotFound, Unauthorized
+from wsiweb.errors import ArchiveError, Busy, NotFound, Unauthorized, Unreachable
 from wsiweb.frames import Frames
 from wsiweb.listing import Listing
 from wsiweb.pixels.headers import read_pyramid
@@ -139,6 +139,8 @@ class _Place:
 
 _connected: weakref.WeakValueDictionary[str, Frames] = weakref.WeakValueDictionary()
 _connecting = threading.Lock()
+_reopened: dict[str, Frames] = {}  # by place, the latest last
+_MOST_REOPENED = 4
 
 
 def _frames_at(place: _Place) -> Frames:
@@ -164,7 +166,18 @@ def _transport_to(place: _Place) -> HttpTransport | AsgiTransport:
 
 
 def _reopen(place: _Place, pyramid: Pyramid) -> Slide:
-    return Slide(pyramid, _frames_at(place), functools.partial(_reopen, place))
+    """Return a slide that was pickled, perhaps in another process."""
+    frames = _frames_at(place)
+    # A worker gets its slide anew with each task, and should not connect anew each time.
+    _reopened.pop(place.key, None)
+    _reopened[place.key] = frames
+    if len(_reopened) > _MOST_REOPENED:
+        _reopened.pop(next(iter(_reopened)))
+    return _slide(place, pyramid, frames)
+
+
+def _slide(place: _Place, pyramid: Pyramid, frames: Frames) -> Slide:
+    return Slide(pyramid, frames, functools.partial(_reopen, place))
 
 
 class Archive:
@@ -229,9 +242,9 @@ class Archive:
         Listing of SlideRecord
             A lazy sequence; each record's ``open()`` opens the slide.
         """
-        keywords = _keywords(filters)
-        keywords.pop("ModalitiesInStudy", None)
-        keywords["Modality"] = filters.get("modality", "SM")
+        keywords: dict[str, Any] = {"Modality": "SM", **_keywords(filters)}
+        if "ModalitiesInStudy" in keywords:
+            keywords["Modality"] = keywords.pop("ModalitiesInStudy")
         study = keywords.pop("StudyInstanceUID", None)
         query = Query.build("series", study=study, fields=_SLIDE_FIELDS, limit=limit, **keywords)
 
@@ -241,8 +254,11 @@ class Archive:
         return Listing(lambda: self._found(query, record))
 
     async def _found(self, query: Query, make: Callable[[Attributes], T]) -> AsyncIterator[list[T]]:
-        async for page in self._client.search_pages(query):
-            yield [make(match) for match in page if _really_matches(match, query)]
+        def keep(match: Attributes) -> bool:
+            return _really_matches(match, query)
+
+        async for page in self._client.search_pages(query, keep):
+            yield [make(match) for match in page]
 
     # Slides ---------------------------------------------------------------------------------
 
@@ -283,7 +299,7 @@ class Archive:
             series = await self._only_slide_of(study)
         headers = await self._headers(study, series)
         pyramid = await loop.in_pool(read_pyramid, headers)
-        return _reopen(self._place, pyramid)
+        return _slide(self._place, pyramid, self._frames)
 
     async def _only_slide_of(self, study: str) -> str:
         query = Query.build("series", study=study, Modality="SM")
@@ -301,11 +317,12 @@ class Archive:
         """Return the headers of a series: in one request, or else instance by instance."""
         try:
             return await self._client.metadata(study, series)
-        except Unauthorized:
-            raise
         except ArchiveError as error:
             # Some archives have no metadata of a series, or give up on a large one. For N
-            # instances this makes N + 2 requests in all.
+            # instances this makes N + 2 requests in all. One that is gone, overloaded or wants
+            # other credentials would not answer those either.
+            if isinstance(error, (Busy, Unauthorized, Unreachable)):
+                raise
             refusal = error
         query = Query.build("instances", study=study, series=series)
         found = [match async for page in self._client.search_pages(query) for match in page]
@@ -322,7 +339,9 @@ class Archive:
     def close(self) -> None:
         """Close the connections. May be repeated."""
         _connected.pop(self._place.key, None)
-        loop.run(self._client.close())
+        _reopened.pop(self._place.key, None)
+        if not loop.ended():  # at the end of the interpreter that is done already
+            loop.run(self._client.close())
 
     def __enter__(self) -> Self:
         return self

@@ -97,17 +97,22 @@ def _on_archive(command: Callable[..., Any]) -> Callable[..., Any]:
 def _credentials(user: str | None, header: Sequence[str]) -> Any:
     from wsiweb import HeaderAuth
 
+    token = os.environ.get("WSIWEB_TOKEN")
     if header:
+        if user is not None:
+            raise click.UsageError("Give --user or --header, not both.")
         pairs = [line.partition(":") for line in header]
         if not all(colon for _, colon, _ in pairs):
             raise click.UsageError("--header takes NAME:VALUE.")
-        return HeaderAuth({name.strip(): value.strip() for name, _, value in pairs})
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {name.strip(): value.strip() for name, _, value in pairs}
+        return HeaderAuth(headers)
     if user is not None:
         password = os.environ.get("WSIWEB_PASSWORD")
         if password is None:
             password = click.prompt("Password", hide_input=True, err=True)
         return (user, password)
-    return os.environ.get("WSIWEB_TOKEN") or None
+    return token or None
 
 
 def _on_slide(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -240,7 +245,7 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    default=8042,
+    default=8787,
     show_default=True,
     type=click.IntRange(0, 65535),
     help="0 takes a free one.",
@@ -369,7 +374,7 @@ def _described(slide: Slide) -> dict[str, Any]:
 @_output("thumbnail.png")
 def thumbnail(slide: Slide, *, size: int, out: Path) -> None:
     """Write a picture of the whole slide."""
-    _save(slide.thumbnail(size), out)
+    _save(lambda: slide.thumbnail(size), out)
 
 
 @main.command()
@@ -405,14 +410,16 @@ def region(
     if level is not None and mpp is not None:
         raise click.UsageError("Give --level or --mpp, not both.")
     if mpp is None:
-        _save(slide.read_region(at, level or 0, size), out)
+        _save(lambda: slide.read_region(at, level or 0, size), out)
     else:
-        _save(slide.read(at, size, mpp=mpp), out)
+        _save(lambda: slide.read(at, size, mpp=mpp), out)
 
 
-def _save(pixels: np.ndarray, out: Path) -> None:
+def _save(read: Callable[[], np.ndarray], out: Path) -> None:
     from wsiweb import pictures
 
+    pictures.check_target(out)
+    pixels = read()
     pictures.save_picture(pixels, out)
     click.echo(f"{out}: {pixels.shape[1]} x {pixels.shape[0]} px")
 

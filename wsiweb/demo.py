@@ -7,6 +7,7 @@ shortest worked example.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -46,6 +47,7 @@ def slide_folder(home: Path, size: int, progress: Callable[[int, int], None] | N
     if not folder.is_dir():
         # Made under another name and renamed: a run that was interrupted leaves no half slide.
         unfinished = home / f".slide-{size}-unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
         synthetic.write_slide(unfinished, size, size, progress=progress)
         unfinished.rename(folder)
     return folder
@@ -73,11 +75,11 @@ def read_through_socket(folder: Path, home: Path, say: Callable[[str], None]) ->
         with _opened(archive, say) as slide:
             corner = _pictures(slide, home, say)
     say(f"\nLook at {home / 'thumbnail.png'} and {home / 'region.png'}. What to try next:")
-    command = _command()
+    command, where = shlex.quote(_command()), shlex.quote(str(folder))
     at = ",".join(map(str, corner))
-    say(f"  {command} info {folder}")
-    say(f"  {command} region {folder} --at {at} --size 800,600 -o closer.png")
-    say(f"  {command} serve {folder}")
+    say(f"  {command} info {where}")
+    say(f"  {command} region {where} --at {at} --size 800,600 -o closer.png")
+    say(f"  {command} serve {where}")
     say("and in Python, with the address that it prints:")
     say("  wsiweb.connect(ADDRESS).slides()[0].open().read_region((0, 0), 0, (1024, 1024))")
 

@@ -12,6 +12,7 @@ callbacks, because a task for each of 10,000 tiles costs more than fetching them
 from __future__ import annotations
 
 import asyncio
+import collections
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from wsiweb.settings import Settings
 
 __all__ = ["EncodedImage", "Frames"]
+
+_JPEG = "1.2.840.10008.1.2.4.50"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class _Reader:
     ended: asyncio.Future[None]
     waiting: set[_Flight] = field(default_factory=set)
 
-    def take(self, flight: _Flight, value: bytes | np.ndarray) -> None:
+    def take(self, flight: _Flight, value: _Received | np.ndarray) -> None:
         self.waiting.discard(flight)
         if self.ended.done():
             return
@@ -93,6 +96,14 @@ class _Reader:
             self.ended.set_exception(error)
 
 
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """A frame as it came."""
+
+    data: bytes
+    step: media.Step  # what it was asked for as: bare pixels may not be what is stored
+
+
 @dataclass(eq=False, slots=True)
 class _Flight:
     """One frame on its way, and those who wait for it."""
@@ -100,7 +111,7 @@ class _Flight:
     image: TiledImage
     address: FrameAddress
     readers: list[_Reader] = field(default_factory=list[_Reader])
-    data: bytes | None = None
+    received: _Received | None = None
     decoding: bool = False
     batch: _Batch | None = None
 
@@ -128,7 +139,9 @@ class Frames:
 
     def __init__(self, client: DicomwebClient, settings: Settings) -> None:
         self.client = client
-        self._encoded: ByteCache[bytes] = ByteCache(settings.encoded_bytes, len)
+        self._encoded: ByteCache[_Received] = ByteCache(
+            settings.encoded_bytes, lambda received: len(received.data)
+        )
         self._decoded: ByteCache[np.ndarray] = ByteCache(settings.decoded_bytes, _bytes_of)
         self._places = settings.connections
         self._start_empty()
@@ -136,7 +149,8 @@ class Frames:
 
     def _start_empty(self) -> None:
         self._flights: dict[FrameAddress, _Flight] = {}
-        self._queue: dict[str, list[_Flight]] = {}  # by instance; not yet in a batch
+        # By instance; not yet in a batch.
+        self._queue: dict[str, collections.deque[_Flight]] = {}
         self._departing = False
         self._under_way = 0
 
@@ -151,10 +165,7 @@ class Frames:
 
     def decoded_if_held(self, address: FrameAddress) -> np.ndarray | None:
         """Return a decoded frame from memory, or None; from any thread, without waiting."""
-        array = self._decoded.get(address)
-        if array is not None:
-            tracing.add("cache_hits")
-        return array
+        return self._decoded.get(address)
 
     async def decoded(
         self,
@@ -181,10 +192,11 @@ class Frames:
         """
         missing: list[FrameAddress] = []
         for address in addresses:
-            array = self.decoded_if_held(address)
+            array = self._decoded.get(address)
             if array is None:
                 missing.append(address)
             else:
+                tracing.add("cache_hits")
                 deliver(address, array)
         await self._read(image, missing, deliver, wants_array=True)
 
@@ -194,20 +206,21 @@ class Frames:
         Raises
         ------
         ArchiveError
-            When the frame cannot be had.
+            When the frame cannot be had as it is stored.
         """
-        data = self._encoded.get(address)
-        if data is not None:
+        received = self._encoded.get(address)
+        if received is not None:
             tracing.add("cache_hits")
         else:
-            found: list[bytes] = []
+            found: list[_Received] = []
             await self._read(
                 image, [address], lambda _, value: found.append(value), wants_array=False
             )
-            (data,) = found
-        codec = media.sniff(data) or _unmarked_codec(image, data)
+            (received,) = found
+        _refuse_bare(image, address, received)
+        codec = media.sniff(received.data) or _unmarked_codec(image, received.data)
         return EncodedImage(
-            data=data,
+            data=received.data,
             codec=codec,
             media_type=media.media_type_of(codec),
             size=image.tile_size,
@@ -233,29 +246,32 @@ class Frames:
         if not addresses:
             return
         reader = _Reader(deliver, wants_array, asyncio.get_running_loop().create_future())
-        flights: list[_Flight] = []
-        for address in addresses:
-            flight = self._flights.get(address)
-            if flight is None:
-                flight = self._flights[address] = _Flight(image, address)
-                flight.data = self._encoded.get(address)
-                if flight.data is None:
-                    self._queue.setdefault(address.instance_uid, []).append(flight)
-                    self._depart_soon()
-                else:
-                    tracing.add("cache_hits")
-            else:
-                tracing.add("joined")
-            flight.readers.append(reader)
-            reader.waiting.add(flight)
-            flights.append(flight)
-        for flight in flights:
-            if flight.data is not None:
-                self._serve(flight)
         try:
+            for flight in [self._join(image, address, reader) for address in addresses]:
+                if flight.received is not None:
+                    self._serve(flight)
             await reader.ended
         finally:
             self._leave(reader)
+            # An error's traceback holds this frame, and the future holds the error: a circle.
+            del reader
+
+    def _join(self, image: TiledImage, address: FrameAddress, reader: _Reader) -> _Flight:
+        """Have a reader wait for a frame: on its way, or held as it came, or to be fetched."""
+        flight = self._flights.get(address)
+        if flight is not None:
+            tracing.add("joined")
+        else:
+            flight = self._flights[address] = _Flight(image, address)
+            flight.received = self._encoded.get(address)
+            if flight.received is None:
+                self._queue.setdefault(address.instance_uid, collections.deque()).append(flight)
+                self._depart_soon()
+            else:
+                tracing.add("cache_hits")
+        flight.readers.append(reader)
+        reader.waiting.add(flight)
+        return flight
 
     def _depart_soon(self) -> None:
         """Let requests go in the next round of the loop, when all that is asked now is known."""
@@ -271,23 +287,25 @@ class Frames:
         self._departing = False
         while self._queue and self._under_way < self._places:
             uid, queued = next(iter(self._queue.items()))
-            flights = [flight for flight in queued if flight.readers]
-            instance = Resource(
-                study=queued[0].image.study_uid, series=queued[0].image.series_uid, instance=uid
-            )
-            numbers = (flight.address.number for flight in flights)
-            fitting = next(iter(self.client.frames_that_fit(instance, numbers)), [])
-            batch = _Batch(flights[: len(fitting)])
-            if len(batch.flights) < len(flights):
-                self._queue[uid] = flights[len(batch.flights) :]
-            else:
+            image = queued[0].image
+            instance = Resource(study=image.study_uid, series=image.series_uid, instance=uid)
+            numbers = (flight.address.number for flight in queued)
+            count = len(next(self.client.frames_that_fit(instance, numbers)))
+            flights = [queued.popleft() for _ in range(count)]
+            if not queued:
                 del self._queue[uid]
-            if batch.flights:
-                self._under_way += 1
-                for flight in batch.flights:
-                    flight.batch = batch
-                batch.task = asyncio.create_task(self._fetch(instance, batch))
-                batch.task.add_done_callback(self._back)
+            self._start(instance, [flight for flight in flights if flight.readers])
+
+    def _start(self, instance: Resource, flights: list[_Flight]) -> None:
+        if not flights:  # given up while they were queued
+            return
+        # In rising order, which is also how an archive reads its file.
+        batch = _Batch(sorted(flights, key=lambda flight: flight.address.number))
+        for flight in flights:
+            flight.batch = batch
+        self._under_way += 1
+        batch.task = asyncio.create_task(self._fetch(instance, batch))
+        batch.task.add_done_callback(self._back)
 
     def _back(self, _task: asyncio.Task[None]) -> None:
         self._under_way -= 1
@@ -298,12 +316,12 @@ class Frames:
         by_number = {flight.address.number: flight for flight in batch.flights}
         image = batch.flights[0].image
 
-        def land(number: int, data: bytes) -> None:
+        def land(number: int, data: bytes, step: media.Step) -> None:
             _refuse_reencoded(image, number, data)
             tracing.add("frames_fetched")
             flight = by_number[number]
-            flight.data = data
-            self._encoded.put(flight.address, data)
+            flight.received = _Received(data, step)
+            self._encoded.put(flight.address, flight.received)
             self._serve(flight)
 
         try:
@@ -313,7 +331,7 @@ class Frames:
         except BaseException as error:
             # Told to the readers, whatever it was: a reader must never wait for a dead batch.
             for flight in batch.flights:
-                if flight.data is None:
+                if not flight.decoding:
                     for reader in self._end(flight):
                         reader.fail(flight, error)
             if isinstance(error, asyncio.CancelledError):
@@ -321,17 +339,16 @@ class Frames:
 
     def _serve(self, flight: _Flight) -> None:
         """Give a frame that has landed to its readers; decode it for those who want that."""
-        assert flight.data is not None  # noqa: S101 - called once it is there
+        assert flight.received is not None  # noqa: S101 - called once it is there
         for reader in [reader for reader in flight.readers if not reader.wants_array]:
             flight.readers.remove(reader)
-            reader.take(flight, flight.data)
+            reader.take(flight, flight.received)
         if not flight.readers:
             self._end(flight)
         elif not flight.decoding:
             flight.decoding = True
-            work = loop.pool().submit(_decode, flight)
             running = asyncio.get_running_loop()
-            work.add_done_callback(
+            loop.submit(_decode, flight).add_done_callback(
                 lambda done: running.call_soon_threadsafe(self._decoded_now, flight, done)
             )
 
@@ -367,7 +384,7 @@ class Frames:
         batches: set[_Batch] = set()
         for flight in reader.waiting:
             flight.readers.remove(reader)
-            if flight.data is None and not flight.readers:
+            if flight.received is None and not flight.readers:
                 if flight.batch is None:
                     self._end(flight)  # still queued; it is passed over when its turn comes
                 else:
@@ -376,11 +393,11 @@ class Frames:
         if reader.ended.done() and not reader.ended.cancelled():
             reader.ended.exception()  # seen, or not wanted any more; asyncio need not warn
         for batch in batches:
-            if batch.task and not any(one.readers for one in batch.flights if one.data is None):
+            coming = [flight for flight in batch.flights if flight.received is None]
+            if batch.task and not any(flight.readers for flight in coming):
                 batch.task.cancel()
-                for flight in batch.flights:
-                    if flight.data is None:
-                        self._end(flight)
+                for flight in coming:
+                    self._end(flight)
 
 
 def _bytes_of(array: np.ndarray) -> int:
@@ -392,18 +409,32 @@ def _bytes_of(array: np.ndarray) -> int:
 
 def _decode(flight: _Flight) -> np.ndarray:
     began = time.perf_counter()
-    assert flight.data is not None  # noqa: S101 - it has landed
+    image, received = flight.image, flight.received
+    assert received is not None  # noqa: S101 - it has landed
+    syntax = image.transfer_syntax
+    if syntax is None and received.step is media.Step.BARE:
+        syntax = _JPEG  # decompressed by the archive, which makes RGB of it, whatever it was
     array = decode(
-        flight.data,
-        flight.image.format,
-        transfer_syntax=flight.image.transfer_syntax,
+        received.data,
+        image.format,
+        transfer_syntax=syntax,
         # Edge frames hold padding, which some writers leave out of the codestream.
-        crop=flight.image.crop_of(flight.address),
+        crop=image.crop_of(flight.address),
         what=f"frame {flight.address.number} of instance {flight.address.instance_uid}",
     )
     array.setflags(write=False)
     tracing.spend("decode", time.perf_counter() - began)
     return array
+
+
+def _refuse_bare(image: TiledImage, address: FrameAddress, received: _Received) -> None:
+    """Refuse bare pixels as stored bytes, unless that is known to be how they are stored."""
+    stored = media.TRANSFER_SYNTAXES.get(image.transfer_syntax or "")
+    if received.step is media.Step.BARE and (stored is None or stored.encapsulated):
+        raise NotAcceptable(
+            f"The archive does not give frame {address.number} of instance {address.instance_uid} "
+            "as it is stored, only decompressed; read_region can still read it."
+        )
 
 
 def _unmarked_codec(image: TiledImage, data: bytes) -> media.Codec:

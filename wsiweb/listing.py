@@ -15,6 +15,8 @@ __all__ = ["Listing"]
 
 T = TypeVar("T")
 
+_SHOWN = 10
+
 
 class Listing(Sequence[T], Generic[T]):
     """What a search found: fetched page by page as you go, and kept.
@@ -73,6 +75,9 @@ class Listing(Sequence[T], Generic[T]):
             yield self._items[position]
             position += 1
 
+    def __bool__(self) -> bool:
+        return self._more(0)
+
     def __len__(self) -> int:
         while self._more(len(self._items)):
             pass
@@ -92,11 +97,13 @@ class Listing(Sequence[T], Generic[T]):
         return self._items[index]
 
     def __repr__(self) -> str:
-        lines = [f"  {item!r}" for item in self[:10]]
-        more = len(self) - len(lines)
-        return "\n".join(
-            [f"[{len(self)} found", *lines, *([f"  ... and {more} more"] if more else []), "]"]
-        )
+        """Show the first items; not more is fetched for it than the first page."""
+        found = bool(self)
+        count = f"{len(self._items)} found" + ("" if self._complete or not found else " so far")
+        lines = [f"  {item!r}" for item in self._items[:_SHOWN]]
+        if len(self._items) > _SHOWN:
+            lines.append(f"  ... and {len(self._items) - _SHOWN} more")
+        return "\n".join([f"[{count}", *lines, "]"])
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return all items as plain dictionaries, ready for JSON or a data frame."""

@@ -22,7 +22,18 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__all__ = ["in_pool", "pool", "renew_after_fork", "run", "start", "wait"]
+__all__ = [
+    "close_at_exit",
+    "ended",
+    "in_pool",
+    "pool",
+    "renew_after_fork",
+    "result",
+    "run",
+    "start",
+    "submit",
+    "wait",
+]
 
 T = TypeVar("T")
 Given = TypeVarTuple("Given")
@@ -51,6 +62,7 @@ class _Engine:
             return
 
         async def cancel_all() -> None:
+            await asyncio.gather(*(one.close() for one in list(_open)), return_exceptions=True)
             tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
@@ -65,8 +77,24 @@ class _Engine:
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
 _lock = threading.Lock()
 _engine: _Engine | None = None
+_open: weakref.WeakSet[_Closable] = weakref.WeakSet()
+_ended = False
+
+
+def close_at_exit(thing: _Closable) -> None:
+    """Have ``await thing.close()`` called before the loop ends; it is not kept alive by this."""
+    _open.add(thing)
+
+
+def ended() -> bool:
+    """Tell whether the interpreter is ending and the loop has been stopped."""
+    return _ended
 
 
 def _running() -> _Engine:
@@ -105,6 +133,8 @@ def _start_anew_after_fork() -> None:
 
 @atexit.register
 def _stop() -> None:
+    global _ended  # noqa: PLW0603 - see above
+    _ended = True
     if _engine is not None:
         _engine.stop()
 
@@ -118,9 +148,34 @@ def pool() -> concurrent.futures.ThreadPoolExecutor:
     return _running().pool
 
 
+def submit(work: Callable[[*Given], T], *given: *Given) -> concurrent.futures.Future[T]:
+    """Start work in the pool.
+
+    When a script ends, Python closes all pools before it waits for the script's own threads; work
+    for those is then done here and now.
+    """
+    try:
+        return pool().submit(work, *given)
+    except RuntimeError:
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
+        try:
+            done.set_result(work(*given))
+        except Exception as error:
+            done.set_exception(error)
+        return done
+
+
+def result(future: concurrent.futures.Future[T]) -> T:
+    """Wait for what was started; the future is not kept by the traceback of its own error."""
+    try:
+        return future.result()
+    finally:
+        del future
+
+
 async def in_pool(work: Callable[[*Given], T], *given: *Given) -> T:
     """Do work in the pool and await its result, on the library's loop."""
-    return await asyncio.get_running_loop().run_in_executor(pool(), work, *given)
+    return await asyncio.wrap_future(submit(work, *given))
 
 
 def start(coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
@@ -153,13 +208,13 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     if threading.current_thread() is engine.thread:
         coroutine.close()
         raise RuntimeError("A blocking call was made on wsiweb's own event loop; await instead.")
-    ended = threading.Event()
+    settled = threading.Event()
 
     async def supervised() -> T:
         try:
             return await coroutine
         finally:
-            ended.set()
+            settled.set()
 
     future = asyncio.run_coroutine_threadsafe(supervised(), engine.loop)
     try:
@@ -167,8 +222,12 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         if not future.done():
             future.cancel()
-            ended.wait(_GRACE)
+            settled.wait(_GRACE)
         raise
+    finally:
+        # The error's traceback holds this frame: with the future it would be a circle, and keep
+        # all that the failed call had in hand.
+        del future
 
 
 async def wait(coroutine: Coroutine[Any, Any, T]) -> T:

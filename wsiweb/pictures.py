@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["save_bytes", "save_picture"]
+__all__ = ["check_target", "save_bytes", "save_picture"]
 
 
 def save_picture(array: np.ndarray, path: Path) -> None:
@@ -32,6 +32,7 @@ def save_picture(array: np.ndarray, path: Path) -> None:
     """
     from PIL import Image
 
+    check_target(path)
     image: Image.Image
     if array.dtype == np.uint8 and array.shape[2] in {1, 3}:
         image = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
@@ -44,14 +45,29 @@ def save_picture(array: np.ndarray, path: Path) -> None:
         )
     if 0 in array.shape:
         raise ValueError("A region without pixels makes no picture.")
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None:
-        raise ValueError(f"{path.name!r} does not end in .png, .jpg or another picture format.")
+    kind = Image.registered_extensions()[path.suffix.lower()]
     with _whole_file(path) as temporary:
         try:
             image.save(temporary, format=kind)
         except OSError as error:  # Pillow's way to say "cannot write this mode as JPEG"
             raise ValueError(f"{path.name!r} cannot be written: {error}") from error
+
+
+def check_target(path: Path) -> None:
+    """Check that a picture can be written there, before anything is done to make it.
+
+    Raises
+    ------
+    ValueError
+        When the file's ending is that of no picture format.
+    OSError
+        When its folder does not exist, or cannot be written to.
+    """
+    from PIL import Image
+
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise ValueError(f"{path.name!r} does not end in .png, .jpg or another picture format.")
+    _temporary_beside(path).unlink()
 
 
 def save_bytes(data: bytes, path: Path) -> None:
@@ -65,9 +81,7 @@ class _whole_file:  # noqa: N801 - reads as a statement
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        self._temporary = Path(name)
+        self._temporary = _temporary_beside(path)
 
     def __enter__(self) -> Path:
         return self._temporary
@@ -80,3 +94,13 @@ class _whole_file:  # noqa: N801 - reads as a statement
             self._temporary.replace(self._path)
         else:
             self._temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(path: Path) -> Path:
+    """Make an empty file beside the target; an error names the target, which the user knows."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    os.close(handle)
+    return Path(name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsiweb import tracing
 from wsiweb.loop import in_pool
 from wsiweb.pixels import resample, tiling
 
@@ -31,11 +32,8 @@ def _laid_out(
 ) -> tuple[np.ndarray, Plan]:
     """Return the region filled with background, and which tile goes where."""
     form = image.format
-    if size[0] * size[1] * form.samples * form.dtype.itemsize > _LARGEST:
-        raise ValueError(
-            f"A region of {size[0]} x {size[1]} pixels is more than {_LARGEST >> 30} GiB; read it "
-            "in parts (read_regions), or at a coarser level."
-        )
+    _refuse_huge(size, image)
+    image.frame(0, 0, channel, z)  # refuses what the image does not have, wherever the region lies
     pastes = tiling.plan(location, size, image.size, image.tile_size)
     plan: Plan = {}
     for paste in pastes:
@@ -47,6 +45,14 @@ def _laid_out(
     if pasted < size[0] * size[1]:  # else each pixel will be written anyway
         region[...] = image.background
     return region, plan
+
+
+def _refuse_huge(size: tuple[int, int], image: TiledImage) -> None:
+    if size[0] * size[1] * image.samples * image.dtype.itemsize > _LARGEST:
+        raise ValueError(
+            f"A region of {size[0]} x {size[1]} pixels is more than {_LARGEST >> 30} GiB; read it "
+            "in parts (read_regions), or at a coarser level."
+        )
 
 
 def _area(paste: tiling.Paste) -> int:
@@ -69,6 +75,7 @@ def held_region(
         if tile is None:
             return None
         region[paste.target] = tile[paste.source]
+    tracing.add("cache_hits", len(plan))
     return region
 
 
@@ -145,38 +152,69 @@ async def read_box(
     left, top, right, bottom = box
     width, height = size
     form = image.format
+    _refuse_huge(size, image)
     result = np.empty((height, width, form.samples), form.dtype)
     if 0 in size:
         return result
-    step_x, step_y = (right - left) / width, (bottom - top) / height
-    first, last = _with_margin(left, right, step_x, image.size[0])
-    row_bytes = (last - first) * form.samples * form.dtype.itemsize * max(step_y, 1.0)
+    steps = (right - left) / width, (bottom - top) / height
+    factors = resample.whole_factor(steps[0]), resample.whole_factor(steps[1])
+    first, last = _reach(left, right, steps[0], factors[0], image.size[0])
+    pixel = form.samples * form.dtype.itemsize
+    row_bytes = (last - first) / factors[0] * steps[1] / factors[1] * pixel
     rows = max(1, min(height, int(_BAND / row_bytes)))
     for begin in range(0, height, rows):
         end = min(height, begin + rows)
-        band = (top + begin * step_y, top + end * step_y)
-        upper, lower = _with_margin(*band, step_y, image.size[1])
-        source = await read_region(
-            frames, image, (first, upper), (last - first, lower - upper), channel, z
+        band = (top + begin * steps[1], top + end * steps[1])
+        upper, lower = _reach(*band, steps[1], factors[1], image.size[1])
+        area = (first, upper, last, lower)
+        source = await _reduced(frames, image, area, factors, channel, z)
+        inside = (
+            max((left - first) / factors[0], 0.0),
+            max((band[0] - upper) / factors[1], 0.0),
+            min((right - first) / factors[0], source.shape[1]),
+            min((band[1] - upper) / factors[1], source.shape[0]),
         )
-        part = (left - first, band[0] - upper, right - first, band[1] - upper)
-        if part == (0, 0, width, end - begin) and source.shape[:2] == (end - begin, width):
+        if inside == (0, 0, width, end - begin) and source.shape[:2] == (end - begin, width):
             result[begin:end] = source
         else:
-            # The sums above may overshoot the last pixel by a rounding error; Pillow refuses that.
-            inside = (
-                max(part[0], 0.0),
-                max(part[1], 0.0),
-                min(part[2], source.shape[1]),
-                min(part[3], source.shape[0]),
-            )
             result[begin:end] = await in_pool(resample.resize, source, inside, (width, end - begin))
         del source  # else it would live on while the next band is read
     return result
 
 
-def _with_margin(begin: float, end: float, step: float, length: int) -> tuple[int, int]:
-    """Widen a stretch by what the filter looks at, but not from inside the image to outside."""
-    extra = resample.margin(step)
+async def _reduced(
+    frames: Frames,
+    image: TiledImage,
+    area: tuple[int, int, int, int],
+    factors: tuple[int, int],
+    channel: int,
+    z: int,
+) -> np.ndarray:
+    """Read an area (left, top, right, bottom), reduced by whole factors, strip by strip."""
+    left, top, right, bottom = area
+    if factors == (1, 1):
+        size = (right - left, bottom - top)
+        return await read_region(frames, image, (left, top), size, channel, z)
+    row_bytes = (right - left) * image.samples * image.dtype.itemsize
+    rows = max(1, int(_BAND / row_bytes / factors[1])) * factors[1]
+    strips: list[np.ndarray] = []
+    for upper in range(top, bottom, rows):
+        size = (right - left, min(rows, bottom - upper))
+        strip = await read_region(frames, image, (left, upper), size, channel, z)
+        strips.append(await in_pool(resample.reduce, strip, factors))
+        del strip
+    return np.concatenate(strips)
+
+
+def _reach(begin: float, end: float, step: float, factor: int, length: int) -> tuple[int, int]:
+    """Widen a stretch to whole blocks and by what the filter looks at.
+
+    But not from inside the image to outside: what is beyond the edge would shine in.
+    """
+    extra = resample.margin(step / factor) * factor
     first, last = math.floor(begin), math.ceil(end)
-    return min(first, max(0, first - extra)), max(last, min(length, last + extra))
+    first = min(first, max(0, first - extra)) // factor * factor
+    last = max(last, min(length, last + extra))
+    if end <= length:
+        return first, min(length, -(-last // factor) * factor)
+    return first, -(-last // factor) * factor

@@ -8,6 +8,8 @@ micrometres per pixel) and done elsewhere: regions in `wsiweb.regions`, frames i
 from __future__ import annotations
 
 import collections
+import math
+import numbers
 from operator import index
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Slide"]
 
+_FARTHEST = 2**40  # pixels
+_FARTHEST_MM = 1e6
 _AHEAD_BYTES = 2**28  # of regions read ahead and not yet taken
 _ASSOCIATED = ("label", "overview", "thumbnail")
 _MICROMETRES = 1000.0  # in a millimetre
@@ -176,7 +180,12 @@ class Slide:
         return image, corner, _whole(size, "size")
 
     def read_regions(
-        self, wanted: Iterable[tuple[Pair, int, Pair]], *, ahead: int = 64
+        self,
+        wanted: Iterable[tuple[Pair, int, Pair]],
+        *,
+        ahead: int = 64,
+        channel: int = 0,
+        z: int = 0,
     ) -> Iterator[np.ndarray]:
         """Read many regions in turn, fetching the next ones while you work on this one.
 
@@ -186,6 +195,8 @@ class Slide:
             As for `read_region`; taken from the iterable only as far as is read ahead.
         ahead : int
             Regions to have under way (fewer when they are so large that 256 MiB are reached).
+        channel, z : int
+            Zero-based optical path and focal plane.
 
         Yields
         ------
@@ -194,9 +205,11 @@ class Slide:
         """
         if ahead < 1:
             raise ValueError(f"ahead must be 1 or more, not {ahead}.")
-        return self._ahead(iter(wanted), ahead)
+        return self._ahead(iter(wanted), ahead, channel, z)
 
-    def _ahead(self, wanted: Iterator[tuple[Pair, int, Pair]], ahead: int) -> Iterator[np.ndarray]:
+    def _ahead(
+        self, wanted: Iterator[tuple[Pair, int, Pair]], ahead: int, channel: int, z: int
+    ) -> Iterator[np.ndarray]:
         under_way: collections.deque[tuple[concurrent.futures.Future[np.ndarray], int]]
         under_way = collections.deque()
         held = 0
@@ -208,20 +221,18 @@ class Slide:
                     except StopIteration:
                         break
                     image, corner, extent = self._region(location, level, size)
-                    weight = extent[0] * extent[1] * image.format.samples * image.dtype.itemsize
-                    work = regions.read_region(self._frames, image, corner, extent)
+                    weight = extent[0] * extent[1] * image.samples * image.dtype.itemsize
+                    work = regions.read_region(self._frames, image, corner, extent, channel, z)
                     under_way.append((loop.start(work), weight))
                     held += weight
                 if not under_way:
                     return
-                future, weight = under_way[0]
-                region = future.result()
-                under_way.popleft()
-                held -= weight
-                yield region
+                held -= under_way[0][1]
+                yield loop.result(under_way.popleft()[0])
         finally:
-            for future, _ in under_way:
-                future.cancel()
+            # Emptied, too: an error's traceback holds this frame, and a future holds the error.
+            while under_way:
+                under_way.pop()[0].cancel()
 
     # Regions by physical scale --------------------------------------------------------------
 
@@ -263,8 +274,8 @@ class Slide:
         self, location: Pair, size: Pair, mpp: float, channel: int, z: int
     ) -> Coroutine[Any, Any, np.ndarray]:
         own = self._scale()
-        if not 0 < mpp < float("inf"):
-            raise ValueError(f"mpp must be a positive number of micrometres, not {mpp}.")
+        if not isinstance(mpp, numbers.Real) or not 0 < mpp < float("inf"):
+            raise ValueError(f"mpp must be a positive number of micrometres, not {mpp!r}.")
         image = self._level(self._pyramid.level_for_mpp(mpp).index)
         x, y = (value / image.downsample for value in _whole(location, "location"))
         width, height = _whole(size, "size")
@@ -281,6 +292,8 @@ class Slide:
         *,
         level: int = 0,
         origin: str = "image",
+        channel: int = 0,
+        z: int = 0,
     ) -> np.ndarray:
         """Read a region given in millimetres.
 
@@ -295,19 +308,46 @@ class Slide:
         origin : {"image", "slide"}
             What `location` is measured from: the upper left corner of the image, or the origin
             of the slide coordinate system (PS3.3 C.8.12.2.1), in which the image may lie rotated.
+        channel, z : int
+            Zero-based optical path and focal plane.
 
         Returns
         -------
         numpy.ndarray
             Shape (height, width, samples): the corner falls on the nearest pixel, the size is
-            rounded to whole pixels.
+            rounded to whole pixels; halves go up.
 
         Raises
         ------
         ValueError
             When the slide has no scale, or no position on the glass for ``origin="slide"``.
         """
+        return loop.run(self._region_mm(location, size, level, origin, channel, z))
+
+    async def read_region_mm_async(
+        self,
+        location: tuple[float, float],
+        size: tuple[float, float],
+        *,
+        level: int = 0,
+        origin: str = "image",
+        channel: int = 0,
+        z: int = 0,
+    ) -> np.ndarray:
+        """Read a region given in millimetres; see `read_region_mm`."""
+        return await loop.wait(self._region_mm(location, size, level, origin, channel, z))
+
+    def _region_mm(
+        self,
+        location: tuple[float, float],
+        size: tuple[float, float],
+        level: int,
+        origin: str,
+        channel: int,
+        z: int,
+    ) -> Coroutine[Any, Any, np.ndarray]:
         image = self._level(level)
+        location, size = _finite(location, "location"), _finite(size, "size")
         scale = [value * image.downsample / _MICROMETRES for value in self._scale()]
         match origin:
             case "image":
@@ -318,9 +358,9 @@ class Slide:
                 x, y = image.geometry.to_pixel(location).tolist()
             case _:
                 raise ValueError(f'origin is "image" or "slide", not {origin!r}.')
-        corner = (round(x), round(y))
-        extent = (round(size[0] / scale[0]), round(size[1] / scale[1]))
-        return loop.run(regions.read_region(self._frames, image, corner, extent))
+        corner = _nearest(x), _nearest(y)
+        extent = _nearest(size[0] / scale[0]), _nearest(size[1] / scale[1])
+        return regions.read_region(self._frames, image, corner, extent, channel, z)
 
     def _scale(self) -> tuple[float, float]:
         if self.mpp is None:
@@ -483,10 +523,30 @@ class Slide:
         return self.levels[number]
 
 
+def _nearest(value: float) -> int:
+    """Round to the nearest whole number, halves up: neighbouring regions stay neighbours."""
+    return math.floor(value + 0.5)
+
+
 def _whole(pair: Pair, name: str) -> Pair:
-    """Check that a pair is two whole numbers (numpy's among them)."""
+    """Check that a pair is two whole numbers (numpy's among them) of a size that pixels have."""
     try:
         first, second = pair
-        return index(first), index(second)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} takes two whole numbers, (x, y); {pair!r} was given.") from error
+        whole = index(first), index(second)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} takes two whole numbers, (x, y); {pair!r} was given.") from None
+    if max(map(abs, whole)) > _FARTHEST:
+        raise ValueError(f"{name} is far beyond every slide.")
+    return whole
+
+
+def _finite(pair: tuple[float, float], name: str) -> tuple[float, float]:
+    """Check that a pair is two numbers, and not beyond every slide."""
+    try:
+        first, second = pair
+        finite = float(first), float(second)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} takes two numbers, (x, y); {pair!r} was given.") from None
+    if not all(abs(value) < _FARTHEST_MM for value in finite):  # NaN neither
+        raise ValueError(f"{name} is far beyond every slide: {pair!r}.")
+    return finite

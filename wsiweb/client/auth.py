@@ -8,13 +8,17 @@ in no repr, log or error.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from wsiweb.errors import Unauthorized
 from wsiweb.loop import in_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+_SENDABLE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # what a header can hold (RFC 9110 5.5)
 
 __all__ = ["Auth", "BasicAuth", "BearerAuth", "HeaderAuth", "NoAuth", "as_auth"]
 
@@ -61,8 +65,8 @@ class HeaderAuth(NoAuth):
 
     def __post_init__(self) -> None:
         for name, value in self.values.items():
-            if "\r" in name + value or "\n" in name + value:
-                raise ValueError(f"The header {name!r} holds a line break.")
+            if not name or not _SENDABLE.fullmatch(name) or not _SENDABLE.fullmatch(value):
+                raise ValueError(f"The header {name!r} holds what no header can (a line break?).")
 
     async def headers(self) -> Mapping[str, str]:
         """Return the headers given."""
@@ -112,7 +116,9 @@ class BearerAuth:
 
     def __init__(self, token: str | Callable[[], str]) -> None:
         self._source = token
-        self._token = token if isinstance(token, str) else None
+        self._token: str | None = None
+        if isinstance(token, str):
+            self._token = _checked(token)
 
     def __repr__(self) -> str:
         return "BearerAuth(...)"
@@ -124,13 +130,34 @@ class BearerAuth:
         return {"Authorization": f"Bearer {self._token}"}
 
     async def refresh(self) -> bool:
-        """Ask the function for a fresh token; False when the token is a fixed one."""
+        """Ask the function for a fresh token; False when there is none to be had.
+
+        Raises
+        ------
+        Unauthorized
+            When the function fails, or returns what is no token.
+        """
         if isinstance(self._source, str):
             return False
-        token = await in_pool(self._source)
+        try:
+            token = _checked(await in_pool(self._source))
+        except Exception as error:
+            raise Unauthorized(
+                f"The function that gets the token failed ({type(error).__name__}: {error})."
+            ) from error
         fresh = token != self._token
         self._token = token
         return fresh
+
+
+def _checked(token: object) -> str:
+    """Return a token without the line end of the file that it was read from."""
+    if not isinstance(token, str):
+        raise ValueError(f"A token is text, not {type(token).__name__}.")  # noqa: TRY004 - misuse
+    token = token.strip()
+    if not token or not _SENDABLE.fullmatch(token):
+        raise ValueError("The token is empty, or holds what no header can.")
+    return token
 
 
 def as_auth(auth: Auth | tuple[str, str] | str | None) -> Auth:

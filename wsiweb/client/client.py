@@ -1,33 +1,29 @@
 """One coroutine for each DICOMweb transaction: search, metadata, frames, bulk data.
 
 The client turns questions into requests and answers into values. It retries what may be
-retried, renews credentials once for all that wait, steps down the ladder of encodings, and
-maps every failure to an error of `wsiweb.errors`.
+retried, steps down the ladder of encodings, and learns what the archive can do.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
+import re
+import warnings
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
 
+from wsiweb.client.exchange import Exchange
 from wsiweb.client.profile import ServerProfile
-from wsiweb.client.retries import retrying, seconds_asked
-from wsiweb.client.transport import Request
+from wsiweb.client.retries import retrying
 from wsiweb.errors import (
     ArchiveError,
-    Busy,
-    NotAcceptable,
     NotFound,
     ProtocolError,
-    Unauthorized,
-    WsiwebError,
 )
 from wsiweb.loop import in_pool
 from wsiweb.wire import media
 from wsiweb.wire.dicomjson import Attributes
+from wsiweb.wire.media import Step
 from wsiweb.wire.multipart import MultipartReader
 from wsiweb.wire.uris import Resource, rebase
 
@@ -53,7 +49,8 @@ __all__ = ["DicomwebClient"]
 _PAGE = 200
 _SMALL = 64 * 1024  # bytes of JSON that are decoded sooner than handed to a thread
 _REDIRECTS = 5
-_STEP_DOWN = frozenset({400, 406, 415, 500})  # what archives answer to an Accept they dislike
+_NO = frozenset({400, 406, 415})  # what archives answer to an Accept that they dislike
+_FRAME_AT_END = re.compile(r"/frames/([0-9]{1,10})/?$")
 _JSON = {"Accept": media.DICOM_JSON, "Accept-Encoding": "gzip"}
 
 
@@ -79,32 +76,22 @@ class DicomwebClient:
         settings: Settings,
         profile: ServerProfile | None = None,
     ) -> None:
-        self._transport = transport
-        self._auth = auth
+        self._exchange = Exchange(transport, auth, settings.connections)
         self._settings = settings
         self.profile = profile or ServerProfile(frames_per_request=settings.frames_per_request)
-        self._renewed = 0
-        self._closed = False
-        self._make_locks()
-
-    def _make_locks(self) -> None:
-        self._places = asyncio.Semaphore(self._settings.connections)
-        self._renewal = asyncio.Lock()
 
     def renew(self) -> None:
         """Start anew in a forked child."""
-        self._make_locks()
-        self._transport.renew()
+        self._exchange.renew()
 
     @property
     def base_url(self) -> str:
         """Address of the DICOMweb service."""
-        return self._transport.base_url
+        return self._exchange.base_url
 
     async def close(self) -> None:
         """Close all connections; from then on every request is refused with ValueError."""
-        self._closed = True
-        await self._transport.close()
+        await self._exchange.close()
 
     # Search ---------------------------------------------------------------------------------
 
@@ -120,11 +107,20 @@ class DicomwebClient:
         text = query.query_string()
         return await self._json(f"{url}?{text}" if text else url)
 
-    async def search_pages(self, query: Query) -> AsyncIterator[list[Attributes]]:
+    async def search_pages(
+        self, query: Query, keep: Callable[[Attributes], bool] = lambda _: True
+    ) -> AsyncGenerator[list[Attributes]]:
         """Yield the matches of a query page by page, until the archive has no more.
 
         An archive that ignores ``offset`` repeats itself: the search ends there instead of
-        going on for ever. What it repeats is not yielded again.
+        going on for ever, and a warning says so where matches may be missing.
+
+        Parameters
+        ----------
+        query : Query
+            What is looked for; its limit is that of all pages together.
+        keep : callable
+            Filters matches once more; those that are left out do not count for the limit.
         """
         wanted = query.limit
         seen: set[tuple[str, ...]] = set()
@@ -133,17 +129,26 @@ class DicomwebClient:
             size = _PAGE if wanted is None else min(_PAGE, wanted)
             page = await self.search(dataclasses.replace(query, limit=size, offset=offset))
             offset += len(page)
-            fresh = [
-                one for one in page if not (_identity(one) in seen or seen.add(_identity(one)))
-            ]
+            fresh: list[Attributes] = []
+            for match in page:
+                identity = _identity(match)
+                if identity not in seen:
+                    seen.add(identity)
+                    fresh.append(match)
+            if page and not fresh and _may_be_a_cap(len(seen)):
+                warnings.warn(
+                    f"{self.base_url} repeats its first {len(seen)} matches instead of going on: "
+                    "there may be more. Narrow the search.",
+                    stacklevel=2,
+                )
+            kept = [match for match in fresh if keep(match)][:wanted]
             if wanted is not None:
-                fresh = fresh[:wanted]
-                wanted -= len(fresh)
-            if fresh:
-                yield fresh
-            # A short page may be the archive's own limit, so only an empty or a repeated one ends
-            # the search; an archive that ignores limit as well has said everything at once.
-            if not fresh or len(page) > size:
+                wanted -= len(kept)
+            if kept:
+                yield kept
+            # More than was asked is everything; less is the end, unless it is an archive's own cap.
+            short = len(page) < size and not _may_be_a_cap(len(page))
+            if not fresh or short or len(page) > size:
                 return
 
     # Metadata -------------------------------------------------------------------------------
@@ -170,11 +175,15 @@ class DicomwebClient:
 
     async def _json(self, url: str) -> list[Attributes]:
         async def attempt() -> list[Attributes]:
-            async with self._exchange(url, _JSON) as answer:
+            async with self._exchange.get(url, _JSON) as answer:
                 if answer.status == 204:
                     return []
                 body = await answer.read()
             with _located(url):
+                if not body and answer.headers.get("content-encoding"):
+                    raise ProtocolError("A compressed answer came that is empty: it was cut off.")
+                if answer.headers.get("warning", "").lstrip().startswith("299"):
+                    warnings.warn(f"{url} warns: {answer.headers['warning']}", stacklevel=2)
                 if len(body) < _SMALL:
                     return Attributes.decode(body)
                 return await in_pool(Attributes.decode, body)
@@ -186,7 +195,7 @@ class DicomwebClient:
     async def frames(
         self,
         resource: Resource,
-        deliver: Callable[[int, bytes], None],
+        deliver: Callable[[int, bytes, Step], None],
         *,
         transfer_syntax: str | None = None,
     ) -> None:
@@ -197,8 +206,8 @@ class DicomwebClient:
         resource : Resource
             An instance with the one-based numbers of its frames, each once.
         deliver : callable
-            Called with a frame's number and its bytes as stored, once for each frame, in
-            the order of their arrival, on the event loop.
+            Called with a frame's number, its bytes, and the step of the Accept ladder that they
+            came by; once for each frame, in the order of their arrival, on the event loop.
         transfer_syntax : str, optional
             The syntax that the frames are stored in, when it is known.
 
@@ -208,49 +217,71 @@ class DicomwebClient:
             When a frame could not be had. Frames delivered before stay delivered.
         """
         missing = dict.fromkeys(resource.frames)
+        attempts = 0
 
-        def take(number: int, body: bytes) -> None:
+        def take(number: int, body: bytes, step: Step) -> None:
             del missing[number]
-            deliver(number, body)
+            deliver(number, body, step)
 
         async def attempt() -> None:
-            part = dataclasses.replace(resource, frames=tuple(missing))
-            await self._down_the_ladder(part, take, transfer_syntax)
+            nonlocal attempts
+            attempts += 1
+            # A 500 may be a no to what was asked for, but at first it is taken for bad luck.
+            no = _NO | {500} if attempts > 1 else _NO
+            part = resource.with_frames(missing)
+            await self._down_the_ladder(part, take, transfer_syntax, no)
 
         try:
             await retrying(attempt, self._settings)
         except ArchiveError as error:
-            # Some archives answer single frames only (Kheops): ask one by one, and remember.
-            if len(missing) < 2 or error.status not in _STEP_DOWN | {404}:
+            # Some archives answer single frames only (Kheops): ask one by one.
+            refused = error.status in _NO | {404, 500} or isinstance(error, _Miscounted)
+            if len(missing) < 2 or not refused:
                 raise
             for number in tuple(missing):
-                single = dataclasses.replace(resource, frames=(number,))
-                await self.frames(single, take, transfer_syntax=transfer_syntax)
-            self.profile.frames_per_request = 1
+                await self.frames(
+                    resource.with_frames((number,)), take, transfer_syntax=transfer_syntax
+                )
+            if error.status != 500:  # which may have been a passing fault after all
+                self.profile.frames_per_request = 1
 
     async def _down_the_ladder(
         self,
         resource: Resource,
-        take: Callable[[int, bytes], None],
+        take: Callable[[int, bytes, Step], None],
         transfer_syntax: str | None,
+        no: frozenset[int],
     ) -> None:
         """Ask with one Accept after the other until the archive likes one; remember which."""
         ladder = media.frame_accepts(transfer_syntax)
         learnt = self.profile.accept
-        steps = range(len(ladder)) if learnt is None else [min(learnt, len(ladder) - 1)]
+        steps = sorted(ladder, key=lambda step: step is not learnt)  # the learnt one first
         refusal: ArchiveError | None = None
         for step in steps:
             try:
-                await self._frames_as(resource, ladder[step], take)
+                await self._frames_as(
+                    resource, ladder[step], lambda number, body, by=step: take(number, body, by)
+                )
             except ArchiveError as error:
-                if error.status not in _STEP_DOWN:
+                if error.status not in no:
                     raise
-                refusal = refusal or error  # the first says most: it answers the best question
+                # The first refusal says most: it answers the best question.
+                refusal = refusal or error
             else:
-                self.profile.accept = step
+                if refusal is None or refusal.status != 500:
+                    self._learn(step)
                 return
         assert refusal is not None  # noqa: S101 - the ladder has a step
         raise refusal
+
+    def _learn(self, step: Step) -> None:
+        if step is Step.BARE and self.profile.accept is not Step.BARE:
+            warnings.warn(
+                f"{self.base_url} does not give frames as they are stored, only decompressed: "
+                "reading is slow, and colours are as the archive made them.",
+                stacklevel=2,
+            )
+        self.profile.accept = step
 
     async def _frames_as(
         self, resource: Resource, accept: str, take: Callable[[int, bytes], None]
@@ -258,24 +289,20 @@ class DicomwebClient:
         url = self._url(resource)
         # Frames are compressed already: gzip would only cost time, on both sides.
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
-        expected = iter(resource.frames)
-        count = 0
-        async with self._exchange(url, headers) as answer:
+        expected = dict.fromkeys(resource.frames)
+        async with self._exchange.get(url, headers) as answer:
             with _located(url):
                 if answer.status == 204:
                     raise ProtocolError("Frames were asked for and no content came.")
                 reader = MultipartReader(answer.headers.get("content-type", ""))
                 async for part in _parts(reader, answer):
-                    count += 1
-                    number = next(expected, None)
-                    if number is None:
-                        raise ProtocolError(
-                            f"{len(resource.frames)} frames were asked for and more came."
-                        )
                     _refuse_document(part)
+                    number = _number_of(part, expected)
+                    del expected[number]
                     take(number, part.body)
-                if count < len(resource.frames):
-                    raise ProtocolError(
+                if expected:
+                    count = len(resource.frames) - len(expected)
+                    raise _Miscounted(
                         f"{len(resource.frames)} frames were asked for and {count} came."
                     )
 
@@ -298,7 +325,7 @@ class DicomwebClient:
 
         async def attempt() -> bytes:
             accept = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
-            async with self._exchange(url, {"Accept": f"{accept}, */*;q=0.5"}) as answer:
+            async with self._exchange.get(url, {"Accept": f"{accept}, */*;q=0.5"}) as answer:
                 with _located(url):
                     reader = MultipartReader(answer.headers.get("content-type", ""))
                     parts = [part async for part in _parts(reader, answer)]
@@ -308,7 +335,7 @@ class DicomwebClient:
 
         return await retrying(attempt, self._settings)
 
-    # The exchange ---------------------------------------------------------------------------
+    # Addresses ------------------------------------------------------------------------------
 
     def _url(self, resource: Resource) -> str:
         return f"{self.base_url}/{resource.path}"
@@ -328,48 +355,37 @@ class DicomwebClient:
         if batch:
             yield batch
 
-    @contextlib.asynccontextmanager
-    async def _exchange(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[Response]:
-        """Send a GET with credentials; the answer has a good status, or an error is raised."""
-        if self._closed:
-            raise ValueError(f"The connection to {self.base_url} was closed; connect again.")
-        async with self._places, contextlib.AsyncExitStack() as stack:
-            for renewed in (False, True):
-                generation = self._renewed
-                answer, at = await self._follow(stack, url, headers)
-                if answer.status < 300:
-                    yield answer
-                    return
-                error = await _error_of(answer, at)
-                await stack.aclose()
-                may_renew = isinstance(error, Unauthorized) and not renewed
-                if not (may_renew and await self._renew(generation)):
-                    raise error
 
-    async def _follow(
-        self, stack: contextlib.AsyncExitStack, url: str, headers: Mapping[str, str]
-    ) -> tuple[Response, str]:
-        """Send a GET, and follow redirects; credentials stay with the archive's own origin."""
-        home = urlsplit(self.base_url)[:2]
-        at = url
-        for _ in range(_REDIRECTS):
-            at_home = urlsplit(at)[:2] == home
-            secrets = await self._auth.headers() if at_home else {}
-            exchange = self._transport.send(Request("GET", at, {**headers, **secrets}))
-            answer = await stack.enter_async_context(exchange)
-            target = answer.headers.get("location")
-            if answer.status not in {301, 302, 303, 307, 308} or target is None:
-                return answer, at
-            await stack.aclose()
-            at = urljoin(at, target)
-        raise ArchiveError(f"More than {_REDIRECTS} redirects, the last to {at}.", url=url)
+class _Miscounted(ProtocolError):
+    """Fewer frames came than were asked for, though the answer is whole."""
 
-    async def _renew(self, generation: int) -> bool:
-        """Renew the credentials, unless someone did since `generation`."""
-        async with self._renewal:
-            if self._renewed == generation and await self._auth.refresh():
-                self._renewed += 1
-            return self._renewed != generation
+
+def _may_be_a_cap(count: int) -> bool:
+    """Whether a number of matches looks like an archive's own limit: those are round."""
+    return count > 0 and count % 50 == 0
+
+
+def _number_of(part: Part, expected: Mapping[int, None]) -> int:
+    """Return which of the expected frames a part is: as it says itself, else the next.
+
+    Parts come in the order of the list (PS3.18 10.4.4), but not from every archive.
+
+    Raises
+    ------
+    ProtocolError
+        When it is none of them.
+    """
+    if not expected:
+        raise ProtocolError("More frames came than were asked for.")
+    said = _FRAME_AT_END.search(part.location)
+    if said is None:
+        return next(iter(expected))
+    number = int(said[1])
+    if number not in expected:
+        raise ProtocolError(
+            f"Frame {number} came ({part.location[-60:]}), and was not asked for, or twice."
+        )
+    return number
 
 
 def _identity(match: Attributes) -> tuple[str, ...]:
@@ -404,29 +420,3 @@ def _located(url: str) -> Generator[None]:
         error.url = error.url or url
         error.method = error.method or "GET"
         raise
-
-
-_MEANINGS: dict[int, tuple[type[ArchiveError], str]] = {
-    401: (Unauthorized, "The archive wants credentials, or other ones; pass auth=."),
-    403: (Unauthorized, "These credentials may not do this, or they have expired."),
-    404: (NotFound, "The archive has no such object."),
-    406: (NotAcceptable, "The archive cannot send this in an encoding that was asked for."),
-    410: (NotFound, "The archive no longer has this object."),
-    415: (NotAcceptable, "The archive does not know the encoding that was asked for."),
-    429: (Busy, "The archive asks for fewer requests, and went on doing so."),
-    503: (Busy, "The archive is overloaded or starting, and stayed so."),
-}
-
-
-async def _error_of(answer: Response, url: str) -> ArchiveError:
-    """Turn a bad status into an error, with the beginning of what the archive says of it."""
-    kind, words = _MEANINGS.get(
-        answer.status, (ArchiveError, "The archive could not do this, or would not.")
-    )
-    text = ""
-    with contextlib.suppress(WsiwebError):  # the status alone says enough
-        text = (await answer.read(limit=2000)).decode("utf-8", "replace").strip()
-    error = kind(words, method="GET", url=url, status=answer.status, body=" ".join(text.split()))
-    if isinstance(error, Busy):
-        error.retry_after = seconds_asked(answer.headers.get("retry-after"))
-    return error

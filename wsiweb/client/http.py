@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import os
 import ssl
 import time
@@ -14,10 +15,11 @@ from urllib.request import getproxies, proxy_bypass
 
 from wsiweb import tracing
 from wsiweb.client.transport import Response, counted, first_of_each
-from wsiweb.errors import Unreachable, WsiwebError
+from wsiweb.errors import Unreachable
+from wsiweb.loop import close_at_exit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     import aiohttp
 
@@ -45,6 +47,7 @@ class HttpTransport:
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._finalizer: Callable[[], Any] | None = None
+        close_at_exit(self)
 
     @property
     def base_url(self) -> str:
@@ -56,8 +59,8 @@ class HttpTransport:
 
         loop = asyncio.get_running_loop()
         if self._session is None or self._session.closed or self._loop is not loop:
-            tracing = aiohttp.TraceConfig()
-            tracing.on_connection_create_end.append(_count_connection)
+            watch = aiohttp.TraceConfig()
+            watch.on_connection_create_end.append(_count_connection)
             limits = self._settings
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -69,7 +72,7 @@ class HttpTransport:
                     sock_read=limits.read_timeout,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=[tracing],
+                trace_configs=[watch],
             )
             self._loop = loop
             self._finalizer = weakref.finalize(self, _close_later, self._session, loop)
@@ -78,37 +81,62 @@ class HttpTransport:
     @contextlib.asynccontextmanager
     async def send(self, request: Request) -> AsyncGenerator[Response]:
         """Send a request; see `Transport.send`. Redirects are not followed here."""
-        import aiohttp
         from yarl import URL
 
         session = self._opened()
         began = time.perf_counter()
         tracing.add("requests")
-        try:
-            async with session.request(
+        with self._said_in_words(request):
+            answer = await session.request(
                 request.method,
                 URL(request.url, encoded=True),
                 headers=request.headers,
                 allow_redirects=False,
                 proxy=self._proxy,
-            ) as answer:
-                tracing.spend("wait", time.perf_counter() - began)
-                headers = first_of_each(answer.headers.items())
-                chunks = counted(answer.content.iter_chunked(_CHUNK))
-                async with contextlib.aclosing(chunks):
-                    yield Response(answer.status, headers, chunks)
-        except WsiwebError:  # the reader's own; Unreachable is an OSError too
-            raise
-        except TimeoutError as error:
-            raise Unreachable(
+            )
+        tracing.spend("wait", time.perf_counter() - began)
+        try:
+            chunks = counted(self._chunks(answer, request))
+            async with contextlib.aclosing(chunks):
+                yield Response(answer.status, first_of_each(answer.headers.items()), chunks)
+        finally:
+            answer.release()  # gives the connection back; closes it if the body was not read
+
+    async def _chunks(
+        self, answer: aiohttp.ClientResponse, request: Request
+    ) -> AsyncGenerator[bytes]:
+        chunks = answer.content.iter_chunked(_CHUNK)
+        while True:
+            with self._said_in_words(request):
+                chunk = await anext(chunks, None)
+            if chunk is None:
+                return
+            yield chunk
+
+    @contextlib.contextmanager
+    def _said_in_words(self, request: Request) -> Generator[None]:
+        """Turn whatever goes wrong on the way into `Unreachable`.
+
+        The original is not chained: aiohttp's errors carry the request, headers and all, and so
+        would print credentials.
+        """
+        import aiohttp
+
+        try:
+            yield
+        except TimeoutError:
+            words = (
                 "No answer in time: "
                 f"{self._settings.connect_timeout:g} s are given to connect and "
-                f"{self._settings.read_timeout:g} s for the next bytes (see wsiweb.Settings).",
-                method=request.method,
-                url=request.url,
-            ) from error
-        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
-            raise Unreachable(_in_words(error), method=request.method, url=request.url) from error
+                f"{self._settings.read_timeout:g} s for the next bytes (see wsiweb.Settings)."
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            words = _in_words(error)  # a ValueError is what odd host names come to
+        else:
+            return
+        if self._proxy is not None:
+            words += f" (By the proxy {self._proxy.rpartition('@')[2]}, as the environment says.)"
+        raise Unreachable(words, method=request.method, url=request.url)
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
@@ -171,9 +199,21 @@ def _proxy_for(base_url: str) -> str | None:
     passwords of ~/.netrc unasked.
     """
     parts = urlsplit(base_url)
-    if parts.hostname is None or proxy_bypass(parts.hostname):
+    host = parts.hostname or ""
+    if _is_this_machine(host) or proxy_bypass(host):
         return None
-    return getproxies().get(parts.scheme)
+    proxy = getproxies().get(parts.scheme)
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a host is this machine, which no proxy can reach; NO_PROXY often forgets it."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _in_words(error: Exception) -> str:
@@ -195,6 +235,8 @@ def _in_words(error: Exception) -> str:
             return "The connection was dropped before an answer came."
         case aiohttp.ClientPayloadError():
             return "The answer broke off in the middle."
+        case aiohttp.ClientResponseError():
+            return f"The answer is not HTTP as it should be ({error.message})."
         case _:
             return f"The exchange failed ({type(error).__name__}: {error})."
 

@@ -7,6 +7,10 @@ proxies change them (Orthanc 1.10 and 1.13 want opposite batch sizes).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsiweb.wire.media import Step
 
 __all__ = ["ServerProfile"]
 
@@ -17,15 +21,15 @@ class ServerProfile:
 
     Attributes
     ----------
-    accept : int or None
+    accept : Step or None
         The step of the Accept ladder for frames (`wsiweb.wire.media.frame_accepts`) that the
-        archive has answered; None until the first frame came.
+        archive answers; None until the first frame came. It is tried first.
     frames_per_request : int
         Longest list of frames for one request.
     longest_url : int
         Characters of a URL that are safe (Orthanc refuses somewhat above 8,000).
     """
 
-    accept: int | None = None
+    accept: Step | None = None
     frames_per_request: int = 16
     longest_url: int = 4000

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PIL import Image
 
-__all__ = ["margin", "resize"]
+__all__ = ["margin", "reduce", "resize", "whole_factor"]
 
 _SUPPORT = 3  # of the Lanczos filter, in output pixels when shrinking
 
@@ -62,31 +64,64 @@ def resize(
     """
     from PIL import Image
 
-    if array.dtype == np.uint8 and array.shape[2] == 3:
-        return np.asarray(_resized(Image.fromarray(array), box, size))
-    if array.dtype == np.uint8:
-        planes = [
-            np.asarray(_resized(Image.fromarray(plane), box, size)) for plane in _planes(array)
-        ]
-        return np.stack(planes, axis=-1)
-    floats = [
-        np.asarray(_resized(Image.fromarray(plane.astype(np.float32)), box, size))
-        for plane in _planes(array)
-    ]
-    result = np.stack(floats, axis=-1)
-    if np.issubdtype(array.dtype, np.integer):
-        limits = np.iinfo(array.dtype)
-        result = np.clip(np.rint(result), limits.min, limits.max)
-    return result.astype(array.dtype)
+    return _by_plane(array, lambda image: image.resize(size, Image.Resampling.LANCZOS, box=box))
 
 
-def _planes(array: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(array[:, :, sample]) for sample in range(array.shape[2])]
+def whole_factor(scale: float) -> int:
+    """Return by how much an array may be reduced by plain means before it is resized.
+
+    Two to four pixels are left for each pixel of the result, so that the Lanczos filter still
+    decides what it looks like, at a fraction of the cost.
+
+    Parameters
+    ----------
+    scale : float
+        Source pixels per output pixel.
+
+    Examples
+    --------
+    >>> whole_factor(1.5), whole_factor(100.0)
+    (1, 50)
+    """
+    return max(1, int(scale / 2))
 
 
-def _resized(
-    image: Image.Image, box: tuple[float, float, float, float], size: tuple[int, int]
-) -> Image.Image:
+def reduce(array: np.ndarray, factors: tuple[int, int]) -> np.ndarray:
+    """Return the means of blocks; at the right and lower edge, of what is there of a block.
+
+    Parameters
+    ----------
+    array : numpy.ndarray
+        Shape (rows, columns, samples).
+    factors : tuple of int
+        Columns and rows of a block.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows / factor, columns / factor, samples), rounded up; of the same dtype.
+
+    Examples
+    --------
+    >>> reduce(np.array([[[1], [3]], [[5], [7]]], np.uint8), (2, 2)).tolist()
+    [[[4]]]
+    """
+    return _by_plane(array, lambda image: image.reduce(factors))
+
+
+def _by_plane(array: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    """Apply an operation of Pillow's, which knows 8-bit pictures and planes of floats."""
     from PIL import Image
 
-    return image.resize(size, Image.Resampling.LANCZOS, box=box)
+    if array.dtype == np.uint8 and array.shape[2] == 3:
+        return np.asarray(change(Image.fromarray(array)))
+    kind = np.uint8 if array.dtype == np.uint8 else np.float32
+    planes = [
+        np.asarray(change(Image.fromarray(np.ascontiguousarray(array[:, :, sample], kind))))
+        for sample in range(array.shape[2])
+    ]
+    result = np.stack(planes, axis=-1)
+    if kind is np.float32 and np.issubdtype(array.dtype, np.integer):
+        limits = np.iinfo(array.dtype)
+        result = np.clip(np.rint(result), limits.min, limits.max)
+    return result.astype(array.dtype, copy=False)
