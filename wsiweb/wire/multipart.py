@@ -3,7 +3,8 @@
 Strict where silence would lose data: a body without its closing delimiter, or a part that is not
 as long as its Content-Length says, is an error. Lenient where nothing is lost: line ends may be
 bare LF, a preamble and an epilogue are passed over, spaces may follow a delimiter, and a line that
-merely starts like the delimiter is data.
+merely starts like the delimiter is data. So is one that goes on after the closing delimiter: what
+closes a body by mistake would lose all parts that follow.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ _MOST_PREAMBLE = 64 * 1024
 _MOST_PADDING = 128
 _LONGEST_BOUNDARY = 256
 _SLICE = 256 * 1024  # of a longer chunk no more is copied at a time: it stays in the cache
+# What follows the boundary on its line, as far as it has come.
+_OPENING_END = re.compile(rb"[ \t]*\r?\n")
+_CLOSING_END = re.compile(rb"--[ \t]*\r?\n")
+_LAST_END = re.compile(rb"--[ \t]*\r?\n?\Z")  # where nothing can follow any more
+_UNDECIDED = re.compile(rb"(?:-|(?:--)?[ \t]*\r?)\Z")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
 
@@ -116,7 +122,7 @@ class MultipartEvents:
     Examples
     --------
     >>> reader = MultipartEvents("b")
-    >>> [type(one).__name__ for one in reader.feed(b"--b\r\n\r\nhello\r\n--b--")]
+    >>> [type(one).__name__ for one in reader.feed(b"--b\r\n\r\nhello\r\n--b--\r\n")]
     ['PartBegin', 'PartData', 'PartEnd']
     """
 
@@ -130,6 +136,7 @@ class MultipartEvents:
         self._scanned = 0  # where to go on looking, in a preamble or in headers
         self._left = 0  # bytes of a counted body still to come
         self._body_begins = False  # a delimiter right here ends a part without a body
+        self._ended = False  # no bytes will follow
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """Take the next bytes and yield what they complete.
@@ -146,23 +153,36 @@ class MultipartEvents:
             if self._state is _State.EPILOGUE:
                 return
             self._buffer += whole[begin : begin + _SLICE]
-            before = None
-            while before != (self._state, len(self._buffer)):
-                before = (self._state, len(self._buffer))
-                yield from self._step()
+            yield from self._steps()
 
-    def close(self) -> None:
+    def close(self) -> list[Event]:
         """Say that the body has ended.
+
+        Returns
+        -------
+        list of event
+            The end of the last part, if the closing delimiter had no line end: only now is it
+            certain that it closes the body. Never data.
 
         Raises
         ------
         ProtocolError
             When it ended before its closing delimiter: something is missing.
         """
+        self._ended = True
+        events = [] if self._state is _State.EPILOGUE else list(self._steps())
         if self._state is not _State.EPILOGUE:
             raise ProtocolError(
                 "The multipart body ended before its closing delimiter: it was cut off."
             )
+        return events
+
+    def _steps(self) -> Iterator[Event]:
+        """Go on until more bytes are needed."""
+        before = None
+        while before != (self._state, len(self._buffer)):
+            before = (self._state, len(self._buffer))
+            yield from self._step()
 
     def _step(self) -> Iterator[Event]:
         match self._state:
@@ -205,13 +225,11 @@ class MultipartEvents:
     def _rest_of_line(self, position: int) -> bool | None:
         """Tell whether the boundary ends at a position; None when more bytes must tell."""
         rest = bytes(self._buffer[position : position + _MOST_PADDING])
-        if rest.startswith(b"--"):
+        if _OPENING_END.match(rest) or _CLOSING_END.match(rest):
             return True
-        bare = rest.lstrip(b" \t")
-        if bare.startswith((b"\r\n", b"\n")):
-            return True
-        undecided = bare in {b"", b"\r"} or (rest == b"-")
-        return None if undecided and len(rest) < _MOST_PADDING else False
+        if self._ended:
+            return _LAST_END.match(rest) is not None
+        return None if _UNDECIDED.match(rest) and len(rest) < _MOST_PADDING else False
 
     def _delimiter(self) -> None:
         """Read the rest of a delimiter's line: the end of all, or the start of a part."""
@@ -352,7 +370,7 @@ class MultipartReader:
     Examples
     --------
     >>> reader = MultipartReader("multipart/related; boundary=b")
-    >>> [part.body for part in reader.feed(b"--b\r\n\r\nhello\r\n--b--")]
+    >>> [part.body for part in reader.feed(b"--b\r\n\r\nhello\r\n--b--\r\n")]
     [b'hello']
     """
 
@@ -392,7 +410,10 @@ class MultipartReader:
         return parts
 
     def close(self) -> list[Part]:
-        """Say that the body has ended; return its one part if it was not multipart.
+        """Say that the body has ended; return the part that only this completes, if one does.
+
+        That is the one part of a body that is not multipart, or the last one of a body whose
+        closing delimiter has no line end.
 
         Raises
         ------
@@ -401,8 +422,7 @@ class MultipartReader:
         """
         if self._events is None:
             return [self._whole()]
-        self._events.close()
-        return []
+        return [self._whole() for _ in self._events.close()]
 
     def _take(self, data: bytes) -> None:
         self._size += len(data)
