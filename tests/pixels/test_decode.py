@@ -456,6 +456,40 @@ def test_a_small_file_cannot_claim_much_memory():
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:0"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_blank_jpeg_is_small_and_is_read(subsampling, progressive):
+    file = BytesIO()
+    blank = Image.new("RGB", (2048, 2048), "white")
+    blank.save(file, "JPEG", subsampling=subsampling, progressive=progressive, optimize=True)
+    assert len(file.getvalue()) < 2048 * 2048 / 40
+    assert decode(file.getvalue(), PixelFormat(2048, 2048)).min() == 255
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(60_000, 60_000), (8192, 8193)])
+def test_a_frame_is_not_larger_than_memory_whatever_its_header_promises(rows, columns):
+    data = claiming(imagecodecs.jpeg8_encode(picture(16, 16, 3)), rows, columns)
+    began = time.perf_counter()
+    with pytest.raises(DecodeError, match=f"frame: {columns} x {rows} pixels are more than"):
+        decode(data, PixelFormat(rows, columns))
+    assert time.perf_counter() - began < 0.1
+
+
+def claiming(jpeg: bytes, rows: int, columns: int) -> bytes:
+    """Write another size into the frame header of a JPEG."""
+    place = next(jpeg.index(marker) + 5 for marker in (b"\xff\xc0", b"\xff\xc3") if marker in jpeg)
+    return jpeg[:place] + rows.to_bytes(2, "big") + columns.to_bytes(2, "big") + jpeg[place + 4 :]
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "jpeg lossless"])
+def test_few_bytes_of_jpeg_cannot_be_many_pixels(codec):
+    data = claiming(ENCODED[codec], 8192, 8192)
+    began = time.perf_counter()
+    with pytest.raises(DecodeError, match="bytes cannot hold 8192 x 8192 pixels"):
+        decode(data, PixelFormat(8192, 8192))
+    assert time.perf_counter() - began < 0.1
+
+
 ENCODED = {
     codec: bytes(encode(picture(24, 24, 3)))
     for codec, encode in {

@@ -588,6 +588,16 @@ def test_a_finest_level_that_cannot_be_read_is_not_passed_over():
         read(wide, header(2, 250, 150))
 
 
+def test_a_frame_beyond_memory_is_refused_and_the_largest_is_not():
+    def one_frame(width: int, height: int) -> dict:
+        size = {"Rows": element("US", height), "Columns": element("US", width)}
+        return header(1, width, height, NumberOfFrames=element("IS", 1), **size)
+
+    assert read(one_frame(8192, 8192)).levels[0].tile_size == (8192, 8192)
+    with pytest.raises(SlideError, match=r"1\.2\.3\.1 has frames of 8192 x 8193 pixels: more"):
+        read(one_frame(8192, 8193))
+
+
 def test_series_without_a_level_say_why():
     with pytest.raises(SlideError, match="no instances"):
         read_pyramid([])

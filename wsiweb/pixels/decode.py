@@ -32,6 +32,7 @@ from wsiweb.pixels.codestream import (
     read_jpeg,
 )
 from wsiweb.pixels.jpeg2000 import read_jpeg2000, without_boxes
+from wsiweb.pixels.pyramid import MOST_PIXELS
 from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ _JPEG_FAMILY = frozenset({Codec.JPEG, Codec.JPEG_LOSSLESS, Codec.JPEG_LS})
 _LOSSLESS_PROCESS, _JPEG_LS_PROCESS = 0xC3, 0xF7
 # Baseline, extended, progressive, lossless, JPEG-LS: the rest was never in DICOM, or is retired.
 _PROCESSES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS_PROCESS, _JPEG_LS_PROCESS})
+# Huffman codes take a bit at least: one for each block of 64 pixels, or for each pixel.
+_PIXELS_PER_BYTE = {0xC0: 512, 0xC1: 512, 0xC2: 512, _LOSSLESS_PROCESS: 8}
 # All that imagecodecs' decoders raise for bad input; its own errors are RuntimeErrors.
 _FOREIGN = (RuntimeError, ValueError, TypeError, IndexError, OverflowError, MemoryError)
 
@@ -85,7 +88,8 @@ def decode(
     ------
     DecodeError
         If the bytes are cut short or damaged, in no encoding that is known here, or not the
-        size, depth or number of samples that the header promises.
+        size, depth or number of samples that the header promises; or if that is more than
+        `MOST_PIXELS`.
 
     Examples
     --------
@@ -93,6 +97,11 @@ def decode(
     >>> decode(bytes(range(12)), PixelFormat(rows=2, columns=2))[1, 0].tolist()
     [6, 7, 8]
     """
+    if format.rows * format.columns > MOST_PIXELS:
+        raise DecodeError(
+            f"Cannot decode {what}: {format.columns} x {format.rows} pixels are more than "
+            f"{MOST_PIXELS}."
+        )
     out = np.empty(format.shape, format.dtype)
     _decode(data, format, out, transfer_syntax, crop, what)
     return out
@@ -223,6 +232,12 @@ def _fill_from_jpeg(data: Any, form: PixelFormat, out: np.ndarray) -> None:
     stream = read_jpeg(memoryview(data))
     if stream.process not in _PROCESSES:
         raise CodestreamError(f"JPEG process 0x{stream.process:02X} is not supported")
+    least = stream.rows * stream.columns // _PIXELS_PER_BYTE.get(stream.process, 2**32)
+    if len(data) < least:
+        raise CodestreamError(
+            f"it is cut short: {len(data)} bytes cannot hold {stream.columns} x {stream.rows} "
+            "pixels"
+        )
     target = _target(stream, form, out)
     if stream.process == _JPEG_LS_PROCESS:
         imagecodecs.jpegls_decode(data, out=target)

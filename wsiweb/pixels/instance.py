@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wsiweb.errors import SlideError
 from wsiweb.pixels.geometry import Geometry
-from wsiweb.pixels.pyramid import Flavor, PixelFormat
+from wsiweb.pixels.pyramid import MOST_PIXELS, Flavor, PixelFormat
 from wsiweb.wire.uris import is_uid
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _COLOUR = frozenset(
     {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"}
     | {"XYB"}  # of JPEG XL; undone by its codec
 )
-_LARGEST_FRAME = 2**30  # bytes: decoded, one frame has to fit in memory several times
 _LARGEST_SIDE = 2**32
 
 
@@ -280,8 +279,8 @@ def _format(read: _Reader, rows: int, columns: int) -> PixelFormat:
         )
     except ValueError as error:
         raise Unsupported(f"cannot be read: {error}") from None
-    if form.nbytes > _LARGEST_FRAME:
-        raise Unsupported(f"has frames of {form.nbytes} bytes each")
+    if rows * columns > MOST_PIXELS:
+        raise Unsupported(f"has frames of {columns} x {rows} pixels: more than {MOST_PIXELS}")
     return form
 
 

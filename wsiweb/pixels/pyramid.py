@@ -19,9 +19,21 @@ if TYPE_CHECKING:
     from wsiweb.pixels.framemap import FrameMap
     from wsiweb.pixels.geometry import Geometry
 
-__all__ = ["Flavor", "FrameAddress", "LeftOut", "Level", "PixelFormat", "Pyramid", "TiledImage"]
+__all__ = [
+    "MOST_PIXELS",
+    "Flavor",
+    "FrameAddress",
+    "LeftOut",
+    "Level",
+    "PixelFormat",
+    "Pyramid",
+    "TiledImage",
+]
 
 Flavor = Literal["VOLUME", "LABEL", "OVERVIEW", "THUMBNAIL"]
+
+MOST_PIXELS = 2**26
+"""Most pixels of one frame that is read: decoded, it has to fit in memory several times."""
 
 # What objectives are sold as; a computed magnification is rounded to the nearest.
 _OBJECTIVES = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0)
