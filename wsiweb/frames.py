@@ -253,8 +253,6 @@ class Frames:
             await reader.ended
         finally:
             self._leave(reader)
-            # An error's traceback holds this frame, and the future holds the error: a circle.
-            del reader
 
     def _join(self, image: TiledImage, address: FrameAddress, reader: _Reader) -> _Flight:
         """Have a reader wait for a frame: on its way, or held as it came, or to be fetched."""
@@ -329,13 +327,16 @@ class Frames:
                 instance.with_frames(by_number), land, transfer_syntax=image.transfer_syntax
             )
         except BaseException as error:
-            # Told to the readers, whatever it was: a reader must never wait for a dead batch.
-            for flight in batch.flights:
-                if not flight.decoding:
-                    for reader in self._end(flight):
-                        reader.fail(flight, error)
+            self._fail(batch, error)
             if isinstance(error, asyncio.CancelledError):
                 raise
+
+    def _fail(self, batch: _Batch, error: BaseException) -> None:
+        """Tell the readers, whatever it was: a reader must never wait for a dead batch."""
+        for flight in batch.flights:
+            if not flight.decoding:
+                for reader in self._end(flight):
+                    reader.fail(flight, error)
 
     def _serve(self, flight: _Flight) -> None:
         """Give a frame that has landed to its readers; decode it for those who want that."""

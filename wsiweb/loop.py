@@ -19,6 +19,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple
 
+from wsiweb.errors import WsiwebError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -166,9 +168,16 @@ def submit(work: Callable[[*Given], T], *given: *Given) -> concurrent.futures.Fu
 
 
 def result(future: concurrent.futures.Future[T]) -> T:
-    """Wait for what was started; the future is not kept by the traceback of its own error."""
+    """Wait for what was started.
+
+    An error of ours comes without the frames that it went through on the loop. They would keep
+    all that the failed call had in hand, whole regions, and in circles (frame, future, error,
+    traceback, frame) until the garbage collector comes by; its words say what happened.
+    """
     try:
         return future.result()
+    except WsiwebError as error:
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error
     finally:
         del future
 
@@ -218,16 +227,14 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
 
     future = asyncio.run_coroutine_threadsafe(supervised(), engine.loop)
     try:
-        return future.result()
+        return result(future)
     except BaseException:
         if not future.done():
             future.cancel()
             settled.wait(_GRACE)
         raise
     finally:
-        # The error's traceback holds this frame: with the future it would be a circle, and keep
-        # all that the failed call had in hand.
-        del future
+        del future  # see result()
 
 
 async def wait(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -238,4 +245,7 @@ async def wait(coroutine: Coroutine[Any, Any, T]) -> T:
     engine = _running()
     if asyncio.get_running_loop() is engine.loop:
         return await coroutine
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, engine.loop))
+    try:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, engine.loop))
+    except WsiwebError as error:
+        raise error.with_traceback(None)  # noqa: B904 - as in result()

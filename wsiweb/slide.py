@@ -230,8 +230,7 @@ class Slide:
                 held -= under_way[0][1]
                 yield loop.result(under_way.popleft()[0])
         finally:
-            # Emptied, too: an error's traceback holds this frame, and a future holds the error.
-            while under_way:
+            while under_way:  # emptied, so that a traceback does not keep them
                 under_way.pop()[0].cancel()
 
     # Regions by physical scale --------------------------------------------------------------

@@ -19,7 +19,7 @@ from wsiweb.errors import Unreachable
 from wsiweb.loop import close_at_exit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable
 
     import aiohttp
 
@@ -86,7 +86,8 @@ class HttpTransport:
         session = self._opened()
         began = time.perf_counter()
         tracing.add("requests")
-        with self._said_in_words(request):
+        answer, failure = None, None
+        try:
             answer = await session.request(
                 request.method,
                 URL(request.url, encoded=True),
@@ -94,6 +95,10 @@ class HttpTransport:
                 allow_redirects=False,
                 proxy=self._proxy,
             )
+        except _failures() as error:
+            failure = self._unreachable(error, request)
+        if answer is None:
+            raise failure or AssertionError
         tracing.spend("wait", time.perf_counter() - began)
         try:
             chunks = counted(self._chunks(answer, request))
@@ -106,37 +111,34 @@ class HttpTransport:
         self, answer: aiohttp.ClientResponse, request: Request
     ) -> AsyncGenerator[bytes]:
         chunks = answer.content.iter_chunked(_CHUNK)
-        while True:
-            with self._said_in_words(request):
+        chunk, failure = b"", None
+        while chunk is not None:
+            try:
                 chunk = await anext(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
+            except _failures() as error:
+                failure = self._unreachable(error, request)
+            if failure is not None:
+                raise failure
+            if chunk is not None:
+                yield chunk
 
-    @contextlib.contextmanager
-    def _said_in_words(self, request: Request) -> Generator[None]:
-        """Turn whatever goes wrong on the way into `Unreachable`.
+    def _unreachable(self, error: Exception, request: Request) -> Unreachable:
+        """Say what went wrong on the way.
 
-        The original is not chained: aiohttp's errors carry the request, headers and all, and so
-        would print credentials.
+        To be raised outside of the except clause, so that the original is not chained: aiohttp's
+        errors carry the request, headers and all, and printed they would show credentials.
         """
-        import aiohttp
-
-        try:
-            yield
-        except TimeoutError:
+        if isinstance(error, TimeoutError):
             words = (
                 "No answer in time: "
                 f"{self._settings.connect_timeout:g} s are given to connect and "
                 f"{self._settings.read_timeout:g} s for the next bytes (see wsiweb.Settings)."
             )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            words = _in_words(error)  # a ValueError is what odd host names come to
         else:
-            return
+            words = _in_words(error)
         if self._proxy is not None:
             words += f" (By the proxy {self._proxy.rpartition('@')[2]}, as the environment says.)"
-        raise Unreachable(words, method=request.method, url=request.url)
+        return Unreachable(words, method=request.method, url=request.url)
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
@@ -214,6 +216,13 @@ def _is_this_machine(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return what goes wrong on the way; a ValueError is what odd host names come to."""
+    import aiohttp
+
+    return (aiohttp.ClientError, OSError, ValueError)
 
 
 def _in_words(error: Exception) -> str:
