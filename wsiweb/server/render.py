@@ -45,7 +45,7 @@ MEDIA_TYPES = ("image/jpeg", "image/png")
 THUMBNAIL = (256, 256)  # width and height that a thumbnail fits into unless asked otherwise
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _MOST_TILES = 4096
-_MOST_PIXELS = 2**26
+_MOST_PIXELS = 2**26  # of a frame, and of a picture
 _LARGEST_SIDE = 2**14
 _QUALITY = 90
 # JPEG edge tiles that a writer cut off instead of padding are taken, whatever is left of them.
@@ -58,13 +58,19 @@ def decoded(frame: bytes, instance: Instance) -> np.ndarray:
     Raises
     ------
     Refusal
-        406 for pixels of a kind that is not decoded here.
+        406 for pixels of a kind, or a number, that is not decoded here.
     DecodeError
         When the frame is damaged.
     """
     picture = instance.picture
     if picture is None:
         raise NotFound(f"Instance {instance.uid} has no frames.")
+    if picture.rows * picture.columns > _MOST_PIXELS:  # before memory is taken for them
+        raise Refusal(
+            406,
+            f"Frames of {instance.uid} are {picture.columns} x {picture.rows} pixels: too many to "
+            "be decoded here. They are to be had as they are stored.",
+        )
     try:
         form = PixelFormat(**{name: getattr(picture, name) for name in picture.__struct_fields__})
     except ValueError as error:
@@ -164,7 +170,10 @@ def rendered_instance(
     Refusal
         400 for an instance that is too large, 406 for one that cannot be put together.
     """
-    header = Attributes.decode(store.index.header(instance.key))[0]
+    text = store.index.header(instance.key)
+    if text is None:
+        raise NotFound(f"Instance {instance.uid} has gone.")
+    header = Attributes.decode(text)[0]
     try:
         image = image_of(
             (instance.study, instance.series), [read_header(header, flavor_of(header))]
@@ -276,7 +285,7 @@ def _rank(store: Store, instance: Instance) -> tuple[int, int] | None:
     """Return how well an instance shows the slide, least first; None if not at all."""
     if instance.frames is None or instance.picture is None:
         return None
-    summary = Attributes.decode(store.index.summary(instance.key))[0]
+    summary = Attributes.decode(store.index.summary(instance.key) or b"{}")[0]
     kinds = {value.strip().upper() for value in summary.texts("ImageType")}
     if kinds & {"LABEL", "LOCALIZER"}:
         return None
