@@ -156,8 +156,11 @@ class _Reader:
             raise ProtocolError(
                 f"the file ends at byte {self._end}, within an element at {self._position}"
             )
+        data = self._handle.read(length)
+        if len(data) != length:  # shorter than a moment ago: somebody is writing it
+            raise ProtocolError(f"the file changed while it was read, at byte {self._position}")
         self._position += length
-        return self._handle.read(length)
+        return data
 
     def _skip(self, length: int) -> None:
         if length > self._end - self._position:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "CutShort",
     "EncapsulatedFrames",
     "FrameTable",
     "NativeFrames",
@@ -35,6 +36,10 @@ _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\x0a", b"\0\0\0\x0cjP  ", b"\
 
 Piece = tuple[int, int]
 """Offset in the file, and length, in bytes."""
+
+
+class CutShort(ProtocolError):
+    """The file ends before its pixel data do: bytes are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +161,10 @@ def encapsulated_frames(
 
     Raises
     ------
+    CutShort
+        When the fragments are cut off.
     ProtocolError
-        When the fragments are cut off, or nothing tells which belong to which frame.
+        When nothing tells which belong to which frame.
     """
     basic, fragments = _walk(handle, offset)
     if count <= 0 or count > len(fragments):
@@ -189,14 +196,17 @@ def _walk(handle: BinaryIO, offset: int) -> tuple[bytes, np.ndarray]:
     seek, read, unpack = handle.seek, handle.read, struct.Struct("<4sI").unpack
     while position + 8 <= end:
         seek(position)
-        tag, length = unpack(read(8))
+        head = read(8)
+        if len(head) != 8:
+            raise CutShort(f"the file ends at byte {position + len(head)}, within the pixel data")
+        tag, length = unpack(head)
         if tag == _END:
             return basic or b"", np.array(found, np.int64).reshape(-1, 2)
         if tag != _ITEM:
             raise ProtocolError(f"there is no item at byte {position}, within the pixel data")
         position += 8
         if position + length > end:
-            raise ProtocolError(f"the file ends at byte {end}, within a fragment at {position}")
+            raise CutShort(f"the file ends at byte {end}, within a fragment at {position}")
         if basic is None:
             basic = read(length)
         else:
@@ -205,7 +215,7 @@ def _walk(handle: BinaryIO, offset: int) -> tuple[bytes, np.ndarray]:
                 raise ProtocolError(f"more than {_MOST_FRAGMENTS} fragments")
         position += length
     # Without its delimiter nobody knows whether a fragment is missing.
-    raise ProtocolError(f"the file ends at byte {end}, before the end of the pixel data")
+    raise CutShort(f"the file ends at byte {end}, before the end of the pixel data")
 
 
 def _by_extended_table(

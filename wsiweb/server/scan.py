@@ -15,7 +15,7 @@ import msgspec
 
 from wsiweb.errors import ProtocolError
 from wsiweb.server.header import Header, read_header, read_meta
-from wsiweb.server.offsets import FrameTable, encapsulated_frames, native_frames
+from wsiweb.server.offsets import CutShort, FrameTable, encapsulated_frames, native_frames
 from wsiweb.wire.media import TRANSFER_SYNTAXES, TransferSyntax
 from wsiweb.wire.uris import is_uid
 
@@ -66,6 +66,8 @@ class Scanned:
         Where the frames are.
     trouble : str
         Why there is no frame table although there are pixels; empty where there is one.
+    whole : bool
+        False when the file ends before its pixel data do.
     """
 
     study_uid: str
@@ -80,6 +82,7 @@ class Scanned:
     picture: Picture | None
     frames: FrameTable | None
     trouble: str
+    whole: bool = True
 
 
 def scan(handle: BinaryIO) -> Scanned:
@@ -109,7 +112,12 @@ def scan(handle: BinaryIO) -> Scanned:
         if not is_uid(uid):
             raise ProtocolError(f"{name} is {uid!r}" if uid else f"it has no {name}")
     model["00083002"] = {"vr": "UI", "Value": [transfer_syntax]}
-    picture, frames, trouble = _pixels(body, header)
+    picture = _picture(header)
+    frames, trouble, whole = None, "", True
+    try:
+        frames = None if picture is None else _frames(body, header, picture)
+    except ProtocolError as error:
+        trouble, whole = error.message, not isinstance(error, CutShort)
     return Scanned(
         study_uid=uids["StudyInstanceUID"],
         series_uid=uids["SeriesInstanceUID"],
@@ -123,6 +131,7 @@ def scan(handle: BinaryIO) -> Scanned:
         picture=picture,
         frames=frames,
         trouble=trouble,
+        whole=whole,
     )
 
 
@@ -175,12 +184,11 @@ def body_of(handle: BinaryIO, syntax: TransferSyntax | None) -> BinaryIO:
     return io.BytesIO(data)
 
 
-def _pixels(body: BinaryIO, header: Header) -> tuple[Picture | None, FrameTable | None, str]:
-    pixels = header.pixels
-    if pixels is None:
-        return None, None, ""
+def _picture(header: Header) -> Picture | None:
+    if header.pixels is None:
+        return None
     model = header.model
-    picture = Picture(
+    return Picture(
         rows=_integer(model, "00280010"),
         columns=_integer(model, "00280011"),
         samples=_integer(model, "00280002", 1),
@@ -190,22 +198,22 @@ def _pixels(body: BinaryIO, header: Header) -> tuple[Picture | None, FrameTable 
         photometric=_text(model, "00280004"),
         planar=_integer(model, "00280006"),
     )
-    count = _integer(model, "00280008", 1)
-    try:
-        if pixels.length is None:
-            extended = header.extended_offsets, header.extended_lengths
-            frames = encapsulated_frames(body, pixels.offset, count=count, extended=extended)
-        else:
-            end = body.seek(0, 2)
-            frames = native_frames(
-                pixels.offset,
-                min(pixels.length, end - pixels.offset),
-                bits=_frame_bits(picture),
-                count=count,
-            )
-    except ProtocolError as error:
-        return picture, None, error.message
-    return picture, frames, ""
+
+
+def _frames(body: BinaryIO, header: Header, picture: Picture) -> FrameTable | None:
+    pixels = header.pixels
+    if pixels is None:
+        return None
+    count = _integer(header.model, "00280008", 1)
+    if pixels.length is None:
+        extended = header.extended_offsets, header.extended_lengths
+        return encapsulated_frames(body, pixels.offset, count=count, extended=extended)
+    end = body.seek(0, 2)
+    if pixels.offset + pixels.length > end:
+        raise CutShort(
+            f"the file ends at byte {end}, within the {pixels.length} bytes of pixel data"
+        )
+    return native_frames(pixels.offset, pixels.length, bits=_frame_bits(picture), count=count)
 
 
 def _frame_bits(picture: Picture) -> int:
