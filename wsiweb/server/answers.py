@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from wsiweb.errors import NotFound, ProtocolError, WsiwebError
+from wsiweb.server.index import IndexLost
 from wsiweb.wire.media import JSON
 from wsiweb.wire.multipart import closing, content_type, new_boundary, part_head
 
@@ -46,6 +47,8 @@ async def _refused(_: Request, error: Exception) -> Response:
         return refusal(400, error.message)
     if isinstance(error, ValueError):
         return refusal(400, str(error))
+    if isinstance(error, IndexLost):
+        return refusal(503, f"{error} Ask again.", {"Retry-After": "1"})
     if isinstance(error, WsiwebError):  # a damaged frame or header
         return refusal(500, f"This object cannot be served: {error}")
     # A fault of ours, a broken index, a failing disk: Starlette raises it again, for the log.
@@ -58,7 +61,7 @@ ERRORS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]
     ValueError: _refused,
     Exception: _refused,
 }
-"""Exception handlers for Starlette: what is raised below becomes 400, 404 or 500."""
+"""Exception handlers for Starlette: what is raised below becomes 400, 404, 500 or 503."""
 
 
 def _batches(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -160,11 +160,15 @@ class _Service:
 
     def _documents(self, instances: list[Instance], base: str) -> Iterator[bytes]:
         """Yield the JSON array of headers, in which BulkDataURIs are made absolute."""
-        before = b"["
+        yield b"["
+        before = b""
         for instance in instances:
+            header = self.store.index.header(instance.key)
+            if header is None:
+                continue  # gone since the question came
             resource = Resource(instance.study, instance.series, instance.uid)
             mark = BULK_MARK + f"{base}/{resource.path}/bulkdata/".encode()
-            yield before + self.store.index.header(instance.key).replace(BULK_MARK, mark)
+            yield before + header.replace(BULK_MARK, mark)
             before = b","
         yield b"]"
 
@@ -285,27 +289,23 @@ class _Frames:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         resource = _resource(scope)
         uids = resource.study or "", resource.series or "", resource.instance or ""
-        instance = self._store.held(*uids)
-        if instance is None:
-            instance = await asyncio.to_thread(self._store.instance, *uids)
-        numbers = resource.frames
+        numbers, accept = resource.frames, _accept(scope)
+        held = self._store.held(*uids)
+        if held is not None:
+            answer = choose_frames(accept, held.transfer_syntax, single=len(numbers) == 1)
+            if answer is not None and not answer.decoded:
+                frames = frames_at_once(held, numbers)
+                if frames is not None:
+                    await _send(frames, answer, send)
+                    return
+        # Whatever stands against it may be so of a file that is no longer there: look.
+        instance = await asyncio.to_thread(self._store.instance, *uids)
         check_frames(instance, numbers)
-        answer = choose_frames(_accept(scope), instance.transfer_syntax, single=len(numbers) == 1)
+        answer = choose_frames(accept, instance.transfer_syntax, single=len(numbers) == 1)
         if answer is None:
             raise Refusal(406, _offer(instance.transfer_syntax))
-        frames = None if answer.decoded else frames_at_once(instance, numbers)
-        if frames is None:
-            response = await self._in_thread(instance, numbers, answer)
-            await response(scope, receive, send)
-            return
-        head, tail, media_type = _envelope(answer)
-        body = b"".join([piece for frame in frames for piece in (head, frame)]) + tail
-        headers = [
-            (b"content-length", str(len(body)).encode()),
-            (b"content-type", media_type.encode()),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        response = await self._in_thread(instance, numbers, answer)
+        await response(scope, receive, send)
 
     async def _in_thread(
         self, instance: Instance, numbers: tuple[int, ...], answer: FrameAnswer
@@ -319,6 +319,17 @@ class _Frames:
             yield tail
 
         return await made_in_thread(pieces(), media_type)
+
+
+async def _send(frames: list[bytearray], answer: FrameAnswer, send: Send) -> None:
+    head, tail, media_type = _envelope(answer)
+    body = b"".join([piece for frame in frames for piece in (head, frame)]) + tail
+    headers = [
+        (b"content-length", str(len(body)).encode()),
+        (b"content-type", media_type.encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _envelope(answer: FrameAnswer) -> tuple[bytes, bytes, str]:

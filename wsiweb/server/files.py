@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wsiweb.server.index import Instance
     from wsiweb.server.offsets import FrameTable, Piece
 
-__all__ = ["Changed", "InstanceFile", "check_frames", "frames_at_once", "walk"]
+__all__ = ["Changed", "InstanceFile", "check_frames", "frames_at_once", "is_current", "walk"]
 
 _AT_ONCE = 4 * 2**20  # bytes; more would keep other requests waiting
 _NOWAIT: int = getattr(os, "RWF_NOWAIT", 0)  # Linux: read only what is in the page cache
@@ -129,7 +129,7 @@ def frames_at_once(instance: Instance, numbers: Sequence[int]) -> list[bytearray
     instance : Instance
         Where the frames are.
     numbers : sequence of int
-        One-based; all exist.
+        One-based.
 
     Returns
     -------
@@ -138,6 +138,8 @@ def frames_at_once(instance: Instance, numbers: Sequence[int]) -> list[bytearray
     """
     table = instance.frames
     if not _NOWAIT or table is None or table.packed or _deflated(instance):
+        return None
+    if not all(1 <= number <= table.count for number in numbers):
         return None
     pieces = [table.pieces(number) for number in numbers]
     if any(len(each) != 1 for each in pieces) or sum(each[0][1] for each in pieces) > _AT_ONCE:
@@ -163,8 +165,16 @@ def _warm(descriptor: int, offset: int, length: int) -> bytearray:
     return buffer
 
 
-def _unchanged(descriptor: int, instance: Instance) -> bool:
-    state = os.fstat(descriptor)
+def is_current(instance: Instance) -> bool:
+    """Tell whether the file of an instance is the one that was indexed."""
+    try:
+        return _unchanged(instance.path, instance)
+    except OSError:
+        return False
+
+
+def _unchanged(file: int | str, instance: Instance) -> bool:
+    state = os.stat(file)  # noqa: PTH116 - of a descriptor, too
     return state.st_size == instance.size and state.st_mtime_ns == instance.mtime
 
 

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import platformdirs
 
+from wsiweb.errors import WsiwebError
 from wsiweb.server.offsets import FrameTable, pack_table, unpack_table
 from wsiweb.server.scan import Picture, Scanned
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
-__all__ = ["File", "Group", "Index", "Instance", "Skipped", "default_index_path"]
+__all__ = ["File", "Group", "Index", "IndexLost", "Instance", "Skipped", "default_index_path"]
 
 _VERSION = 2  # of the schema and of what is written into it; another one is thrown away
 _SCHEMA = """
@@ -44,7 +45,12 @@ CREATE TABLE documents (
 );
 """
 _inherited: list[sqlite3.Connection] = []
+_MEMORY = ":memory:"
 _ROW = "uid, study, series, class, syntax, path, size, mtime, picture, frames, trouble, i.id"
+
+
+class IndexLost(WsiwebError):
+    """The index failed. It goes on in memory, empty until the folder is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +142,17 @@ class Index:
         The folder that it is about.
     path : Path
         The database. Where it cannot be written the index is kept in memory.
+
+    Attributes
+    ----------
+    is_new : bool
+        Whether it was opened anew in memory, and the folder has to be looked at for it.
     """
 
     def __init__(self, folder: Path, path: Path) -> None:
         self._folder = folder
-        self._path = path
+        self._path: Path | None = path
+        self.is_new = False
         self._lock = threading.RLock()
         self._database: sqlite3.Connection | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
@@ -177,20 +189,36 @@ class Index:
         return self._database
 
     @contextlib.contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
+    def _asked(self) -> Generator[sqlite3.Connection]:
+        """Give the database to one thread; when it fails, go on with one in memory.
+
+        Disks fill, shares go away, files are damaged: nothing is lost but time.
+        """
         with self._lock:
-            database = self._opened()
+            try:
+                yield self._opened()
+            except sqlite3.DatabaseError as error:
+                with contextlib.suppress(sqlite3.Error):
+                    self.close()
+                self._path = None
+                self.is_new = True
+                raise IndexLost(f"The index failed ({error}) and is made again.") from error
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        with self._asked() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
                 yield database
+                database.commit()
             except BaseException:
-                database.rollback()
+                with contextlib.suppress(sqlite3.Error):  # it may have failed with the rest
+                    database.rollback()
                 raise
-            database.commit()
 
     def _all(self, sql: str, *values: object) -> list[Any]:
-        with self._lock:
-            return self._opened().execute(sql, values).fetchall()
+        with self._asked() as database:
+            return database.execute(sql, values).fetchall()
 
     # Files ----------------------------------------------------------------------------------
 
@@ -213,16 +241,11 @@ class Index:
                 database.execute("DELETE FROM files WHERE path = ?", (path,))
                 _forget(database, path)
 
-    def add(self, files: Iterable[File]) -> list[bytes | None]:
-        """Take files into the index; of several with one UID the first stays.
-
-        Returns
-        -------
-        list of (bytes or None)
-            Of each file: None, or the path of the one that is served in its place.
-        """
+    def add(self, files: Iterable[File]) -> None:
+        """Take files into the index; of several with one UID the first stays."""
         with self._transaction() as database:
-            return [_add(database, file) for file in files]
+            for file in files:
+                _add(database, file)
 
     # Instances ------------------------------------------------------------------------------
 
@@ -284,15 +307,15 @@ class Index:
             series,
         )
 
-    def summary(self, key: int) -> bytes:
-        """Return the summary of an instance by its row, as JSON; ``{}`` if it has gone."""
+    def summary(self, key: int) -> bytes | None:
+        """Return the summary of an instance by its row, as JSON; None if it has gone."""
         rows = self._all("SELECT summary FROM documents WHERE id = ?", key)
-        return rows[0][0] if rows else b"{}"
+        return rows[0][0] if rows else None
 
-    def header(self, key: int) -> bytes:
-        """Return the header of an instance by its row, as JSON; ``{}`` if it has gone."""
+    def header(self, key: int) -> bytes | None:
+        """Return the header of an instance by its row, as JSON; None if it has gone."""
         rows = self._all("SELECT header FROM documents WHERE id = ?", key)
-        return zlib.decompress(rows[0][0], 31) if rows else b"{}"
+        return zlib.decompress(rows[0][0], 31) if rows else None
 
     def bulk(self, key: int) -> dict[str, tuple[int, int]]:
         """Return offset and length of an instance's large values, by path."""
@@ -318,8 +341,8 @@ def _forget(database: sqlite3.Connection, path: bytes) -> None:
         database.execute("DELETE FROM files WHERE twin = ?", row[1:])
 
 
-def _add(database: sqlite3.Connection, file: File) -> bytes | None:
-    """Write the rows of a file; return the path of the one that is served in its place, if any."""
+def _add(database: sqlite3.Connection, file: File) -> None:
+    """Write the rows of a file."""
     reason, twin, other = file.reason, None, None
     held = database.execute(
         "SELECT uid, size, mtime FROM instances WHERE path = ?", (file.path,)
@@ -336,7 +359,6 @@ def _add(database: sqlite3.Connection, file: File) -> bytes | None:
         "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)",
         (file.path, file.size, file.mtime, reason, twin),
     )
-    return other
 
 
 def _insert(database: sqlite3.Connection, file: File, scanned: Scanned) -> bytes | None:
@@ -380,7 +402,10 @@ def _insert(database: sqlite3.Connection, file: File, scanned: Scanned) -> bytes
     return None
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path | None) -> sqlite3.Connection:
+    """Open a database; in memory without a path, and where that path cannot be used."""
+    if path is None:
+        return _prepared(_connect(_MEMORY))
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for attempt in (1, 2):
@@ -396,7 +421,7 @@ def _open(path: Path) -> sqlite3.Connection:
                 path.unlink()
     except (OSError, sqlite3.Error):
         pass
-    return _prepared(_connect(":memory:"))
+    return _prepared(_connect(_MEMORY))
 
 
 def _connect(name: str) -> sqlite3.Connection:

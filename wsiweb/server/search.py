@@ -56,10 +56,17 @@ class _Candidate:
     key: int
     resource: Resource
     computed: dict[str, Any] = field(default_factory=dict[str, Any])
+    series: tuple[str, str] | None = None  # study and series that the row speaks for
 
-    def text(self, index: Index, base: str) -> bytes:
-        """Return the summary with what is computed, as one JSON object."""
+    def text(self, index: Index, base: str) -> bytes | None:
+        """Return the summary with what is computed, as one JSON object; None if it has gone."""
         summary = index.summary(self.key)
+        if summary is None and self.series is not None:  # another row may speak for the series
+            for group in index.groups(*self.series):
+                self.key = group.key
+                summary = index.summary(self.key)
+        if summary is None:
+            return None
         computed = {
             **self.computed,
             "00080056": {"vr": "CS", "Value": ["ONLINE"]},
@@ -87,20 +94,21 @@ def search(index: Index, query: Query, base: str) -> Found:
     passed = 0
     page: list[bytes] = []
     for choices in _candidates(index, query):
-        text = None
-        if filters:
-            texts = (choice.text(index, base) for choice in choices)
-            text = next((one for one in texts if matches(Attributes.decode(one)[0], filters)), None)
-            if text is None:
-                continue
+        texts = (choice.text(index, base) for choice in choices)
+        text = next((one for one in texts if one is not None and _passes(one, filters)), None)
+        if text is None:
+            continue
         passed += 1
         if passed <= query.offset:
             continue
         if len(page) == limit:
             return Found(_array(page), cut=query.limit is None or query.limit > limit)
-        first = choices[0]
-        page.append(_chosen(index, first.key, text or first.text(index, base), query, wanted))
+        page.append(_chosen(index, choices[0].key, text, query, wanted))
     return Found(_array(page), cut=False)
+
+
+def _passes(text: bytes, filters: tuple[tuple[str, str], ...]) -> bool:
+    return not filters or matches(Attributes.decode(text)[0], filters)
 
 
 def _array(items: list[bytes]) -> bytes:
@@ -126,7 +134,7 @@ def _chosen(index: Index, key: int, text: bytes, query: Query, wanted: frozenset
     model = _model.decode(text)
     missing = {path.split(".")[0] for path in query.fields} - model.keys()
     if missing and query.level == "instances":  # too large for the summary
-        header = _model.decode(index.header(key))
+        header = _model.decode(index.header(key) or b"{}")
         model |= {tag: header[tag] for tag in missing & header.keys() if not _is_bulk(header[tag])}
     return msgspec.json.encode({tag: model[tag] for tag in sorted(wanted & model.keys())})
 
@@ -146,7 +154,7 @@ def _candidates(index: Index, query: Query) -> Iterator[list[_Candidate]]:
         resource = Resource(study=group.study, series=group.series)
         count = {"00201209": _integer(group.count)}
         if query.level == "series":
-            yield [_Candidate(group.key, resource, count)]
+            yield [_Candidate(group.key, resource, count, (group.study, group.series))]
             continue
         for key, uid in index.keys(group.study, group.series):
             instance = Resource(study=group.study, series=group.series, instance=uid)
@@ -181,7 +189,10 @@ def _studies(groups: list[Group]) -> Iterator[list[_Candidate]]:
             "00201206": _integer(len(members)),
             "00201208": _integer(sum(group.count for group in members)),
         }
-        yield [_Candidate(group.key, resource, computed) for group in members]
+        yield [
+            _Candidate(group.key, resource, computed, (group.study, group.series))
+            for group in members
+        ]
         start = end
 
 

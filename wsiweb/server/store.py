@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wsiweb.errors import NotFound, ProtocolError
-from wsiweb.server.files import Changed, InstanceFile, check_frames, walk
-from wsiweb.server.index import File, Index, Instance, Skipped, default_index_path
+from wsiweb.server.files import Changed, InstanceFile, check_frames, is_current, walk
+from wsiweb.server.index import File, Index, IndexLost, Instance, Skipped, default_index_path
 from wsiweb.server.offsets import EncapsulatedFrames
 from wsiweb.server.scan import Scanned, scan
 
@@ -49,13 +49,14 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, index: Path | None = None, rescan: float = _RESCAN) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # whatever the process makes its own folder later
         if not self.folder.is_dir():
             raise NotFound(f"There is no folder {os.fspath(folder)!r}.")
-        self.index = Index(self.folder, index or default_index_path(self.folder))
+        self.index = Index(self.folder, (index or default_index_path(self.folder)).absolute())
         self._rescan = rescan
         self._looking = threading.Lock()
         self._last_look = self._next_look = -1.0
+        self._unread: dict[bytes, str] = {}
         self._held: OrderedDict[str, Instance] = OrderedDict()
         self._held_frames = 0
         self._holding = threading.Lock()
@@ -80,7 +81,7 @@ class Store:
             When the folder itself has gone.
         """
         asked = time.monotonic()
-        if not force and asked < self._next_look:
+        if not force and asked < self._next_look and not self.index.is_new:
             return
         with self._looking:
             if self._last_look > asked:
@@ -90,7 +91,10 @@ class Store:
                 raise NotFound(f"The folder {os.fspath(self.folder)!r} has gone.")
             seen = dict(walk(os.fspath(self.folder)))
             took = time.monotonic() - self._last_look
-            self._take(seen)
+            try:
+                self._take(seen)
+            except IndexLost:  # its disk is full, say: it is in memory and empty now
+                self._take(seen)
             self._next_look = time.monotonic() + max(self._rescan, _PATIENCE * took)
 
     def _take(self, seen: dict[bytes, tuple[int, int]]) -> None:
@@ -103,37 +107,48 @@ class Store:
                 self._held_frames = 0
             known = self.index.files()  # copies of what went are new again
         fresh = sorted(path for path in seen if path not in known)
+        self._unread = {}
         for start in range(0, len(fresh), _BATCH):
             batch = fresh[start : start + _BATCH]
-            self.index.add([self._read(path, *seen[path]) for path in batch])
+            read = (self._read(path, *seen[path]) for path in batch)
+            self.index.add([file for file in read if file is not None])
+        self.index.is_new = False
 
-    def _read(self, path: bytes, size: int, mtime: int) -> File:
+    def _read(self, path: bytes, size: int, mtime: int) -> File | None:
+        """Read a file; None when it cannot be read now, and is to be tried again."""
         try:
             with (self.folder / os.fsdecode(path)).open("rb") as handle:
                 return File(path, size, mtime, scan(handle))
+        except OSError as error:  # of the disk or the process, not of the file
+            self._unread[path] = error.strerror or str(error)
+            return None
         except ProtocolError as error:
             return File(path, size, mtime, reason=error.message)
-        except OSError as error:
-            return File(path, size, mtime, reason=error.strerror or str(error))
+        except Exception as error:  # one file never stops the archive
+            return File(path, size, mtime, reason=f"reading it failed: {error!r}")
 
     def skipped(self) -> list[Skipped]:
-        """Return the files that are not served, with the reason of each."""
+        """Return the files that are not served, by path, with the reason of each."""
         self.refresh()
-        return self.index.skipped()
+        unread = [Skipped(os.fsdecode(path), reason) for path, reason in self._unread.items()]
+        return sorted([*self.index.skipped(), *unread], key=lambda one: one.path)
 
-    def admit(self, path: Path, scanned: Scanned) -> bytes | None:
+    def admit(self, path: Path, scanned: Scanned) -> bool:
         """Take a file into the index that was just written below the folder.
 
         Returns
         -------
-        bytes or None
-            None when it is the one that is served under its UID from now on, else the path of the
-            file that is.
+        bool
+            Whether it is the one that is served under its UID from now on.
         """
         state = path.stat()
         name = os.fsencode(path.relative_to(self.folder))
-        (other,) = self.index.add([File(name, state.st_size, state.st_mtime_ns, scanned)])
-        return other
+        try:
+            self.index.add([File(name, state.st_size, state.st_mtime_ns, scanned)])
+        except IndexLost:  # a new one finds the file where it is
+            self.refresh(force=True)
+        found = self.index.instance(scanned.instance_uid)
+        return found is not None and found.path == os.fspath(path)
 
     # Instances ------------------------------------------------------------------------------
 
@@ -153,15 +168,18 @@ class Store:
             When the folder has none of these UIDs.
         """
         found = self.held(study, series, uid)
+        if found is not None and is_current(found):
+            self._hold(found)  # the last to be put away
+            return found
+        self._drop(uid)
         for attempt in (1, 2):
-            if found is None:
-                found = self.index.instance(uid)
-            if found is not None and (found.study, found.series) == (study, series):
+            found = self.index.instance(uid)
+            known = found is not None and (found.study, found.series) == (study, series)
+            if found is not None and known and is_current(found):
                 self._hold(found)
                 return found
-            found = None
             if attempt == 1:
-                self.refresh()
+                self.refresh(force=known)  # its file has changed: that is worth a look
         raise NotFound(f"There is no instance {uid} in series {series} of study {study}.")
 
     def instances(self, study: str, series: str | None = None) -> list[Instance]:
@@ -181,13 +199,20 @@ class Store:
 
     def _hold(self, instance: Instance) -> None:
         with self._holding:
-            if instance.uid in self._held:
-                self._held.move_to_end(instance.uid)
-                return
+            self._release(instance.uid)
             self._held[instance.uid] = instance
             self._held_frames += _weight(instance)
             while self._held_frames > _HELD_FRAMES and len(self._held) > 1:
-                self._held_frames -= _weight(self._held.popitem(last=False)[1])
+                self._release(next(iter(self._held)))
+
+    def _drop(self, uid: str) -> None:
+        with self._holding:
+            self._release(uid)
+
+    def _release(self, uid: str) -> None:
+        instance = self._held.pop(uid, None)
+        if instance is not None:
+            self._held_frames -= _weight(instance)
 
     # Bytes ----------------------------------------------------------------------------------
 
@@ -238,7 +263,6 @@ class Store:
         try:
             file = InstanceFile(instance)
         except Changed:
-            self.refresh(force=True)
             current = self.instance(instance.study, instance.series, instance.uid)
             file = InstanceFile(current)
         with contextlib.closing(file):

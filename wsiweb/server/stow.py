@@ -12,13 +12,13 @@ import contextlib
 import errno
 import filecmp
 import os
-import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wsiweb.errors import ProtocolError
 from wsiweb.server.answers import Refusal
+from wsiweb.server.index import IndexLost
 from wsiweb.server.placing import Workspace, alone_in, link, sweep, sync
 from wsiweb.server.scan import Scanned, scan
 from wsiweb.wire.media import DICOM, RELATED, parse_content_type
@@ -220,7 +220,7 @@ class Incoming:
         try:
             with alone_in(self._store.folder):
                 failure = self._place(path, scanned)
-        except (OSError, sqlite3.Error) as error:  # the other parts may fare better
+        except (OSError, IndexLost) as error:  # the other parts may fare better
             failure = _failed(error)
         if failure is None:
             outcome.stored.append(scanned)
@@ -247,8 +247,7 @@ class Incoming:
             return _compare(path, target)
         for folder in (home, home.parent, self._store.folder):
             sync(folder)
-        other = self._store.admit(target, scanned)
-        if other is None:
+        if self._store.admit(target, scanned):
             return None
         target.unlink()  # a file of the same UID was put elsewhere, and seen, a moment ago
         return DUPLICATE, "another object with this UID is stored; it stays"
@@ -270,7 +269,8 @@ def _understand(path: Path, content_type: str) -> tuple[Scanned | None, str]:
             scanned = scan(handle)
     except ProtocolError as error:
         return None, error.message
-    return scanned, scanned.trouble
+    # Frames of a kind that is not understood here are stored all the same; half an object is not.
+    return scanned, "" if scanned.whole else scanned.trouble
 
 
 def too_large(limit: int) -> Refusal:
@@ -304,12 +304,12 @@ def _compare(path: Path, held: Path) -> tuple[int, str] | None:
     return DUPLICATE, "another object with this UID is stored; it stays"
 
 
-def _failed(error: OSError | sqlite3.Error) -> tuple[int, str]:
+def _failed(error: OSError | IndexLost) -> tuple[int, str]:
     """Return FailureReason and words for what the disk, or the index, did to a part."""
     if isinstance(error, OSError):
         words = f"it could not be written: {error.strerror or type(error).__name__}"
         return (OUT_OF_RESOURCES if error.errno in _FULL else PROCESSING_FAILURE), words
-    return PROCESSING_FAILURE, f"the index failed: {error}"
+    return PROCESSING_FAILURE, str(error)
 
 
 @contextlib.contextmanager
