@@ -429,7 +429,7 @@ def _script(code, url, **environment):
 
 def test_a_script_may_end_while_a_thread_reads(faulty):
     _, server = faulty(Fault("/frames/", delay=0.4))
-    code = """
+    code = r"""
         import sys, threading, time, wsiweb
         slide = wsiweb.connect(sys.argv[1]).slides()[0].open()
         def read(size):
