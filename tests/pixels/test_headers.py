@@ -326,6 +326,39 @@ def test_objective_power_is_believed():
     assert read(header(1, OpticalPathSequence=optics)).magnification == 40
 
 
+UNREADABLE = {
+    "PixelSpacing": {"SharedFunctionalGroupsSequence": sequence(
+        PixelMeasuresSequence=sequence(PixelSpacing=element("DS", "abc", 0.5)))},
+    "PixelMeasuresSequence": {"SharedFunctionalGroupsSequence": sequence(
+        PixelMeasuresSequence=element("SQ", "abc"))},
+    "ImagedVolumeWidth": {"SharedFunctionalGroupsSequence": None,
+        "ImagedVolumeWidth": element("FL", "wide"), "ImagedVolumeHeight": element("FL", 1)},
+    "ObjectiveLensPower": {"OpticalPathSequence": sequence(
+        OpticalPathIdentifier=element("SH", "a"), ObjectiveLensPower=element("DS", "20x"))},
+    "XOffset": {"TotalPixelMatrixOriginSequence": sequence(
+        XOffsetInSlideCoordinateSystem=element("DS", "left"),
+        YOffsetInSlideCoordinateSystem=element("DS", 40))},
+    "TotalPixelMatrixOriginSequence": {"TotalPixelMatrixOriginSequence": element("SQ", 7)},
+    "ImageOrientationSlide": {"ImageOrientationSlide": element("DS", *"abcdef")},
+    "InstanceNumber": {"InstanceNumber": element("IS", "abc")},
+    "CIELab": {"RecommendedAbsentPixelCIELabValue": element("US", "white", 1.5, {})},
+    "InConcatenationTotalNumber": {"ConcatenationUID": element("UI", "1.2.5"),
+        "InConcatenationTotalNumber": element("US", "all")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_slide_is_not_refused_for_what_its_pixels_do_not_need(name):
+    pyramid = read(header(1, **UNREADABLE[name]))
+    (level,) = pyramid.levels
+    assert level.frame(4, 2) == FrameAddress("1.2.3.1", 15)
+    assert level.background.tolist() == [255, 255, 255]
+    assert pyramid.objective_power is None
+    unplaced = name not in {"ObjectiveLensPower", "InstanceNumber", "CIELab"} and "Conc" not in name
+    assert (level.geometry is None) == unplaced
+    assert (level.mpp is None) == (name.startswith(("Pixel", "Imaged")))
+
+
 # Background
 
 
@@ -360,6 +393,22 @@ def illuminated(code: str) -> dict:
                 "OpticalPathSequence": illuminated("111744"),
             },
             [4095],
+        ),
+        (
+            {
+                **MONO,
+                "PhotometricInterpretation": element("CS", "MONOCHROME2"),
+                "PixelRepresentation": element("US", 1),
+            },
+            [-128],
+        ),
+        (
+            {
+                **MONO,
+                "PhotometricInterpretation": element("CS", "MONOCHROME1"),
+                "PixelRepresentation": element("US", 1),
+            },
+            [127],
         ),
     ],
 )

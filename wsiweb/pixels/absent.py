@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wsiweb.pixels.optional import if_readable
+
 if TYPE_CHECKING:
     from wsiweb.pixels.pyramid import PixelFormat
     from wsiweb.wire.dicomjson import Attributes
@@ -23,18 +25,19 @@ _TO_SRGB = (
 def absent_colour(attributes: Attributes, form: PixelFormat) -> tuple[int, ...]:
     """Return the colour of missing tiles, one number per decoded sample.
 
-    RecommendedAbsentPixelCIELabValue where stated (PS3.3 C.8.12.4); else white for colour
+    RecommendedAbsentPixelCIELabValue where stated readably (PS3.3 C.8.12.4); else white for colour
     images. A single channel is bright in brightfield and dark in all else; what is bright is
     low in MONOCHROME1.
     """
     top = (1 << form.bits_stored) - 1
     if form.samples == 3:
-        encoded = attributes.integers("RecommendedAbsentPixelCIELabValue")
+        encoded = if_readable(attributes.integers, "RecommendedAbsentPixelCIELabValue", ())
         if len(encoded) == 3 and all(0 <= value < 2**16 for value in encoded):
             return tuple(round(part * top) for part in srgb_of_lab(encoded))
         return (top, top, top)
-    path = attributes.item("OpticalPathSequence").item("IlluminationTypeCodeSequence")
-    bright = path.text("CodeValue") == _BRIGHTFIELD
+    path = attributes.item("OpticalPathSequence")
+    kinds = if_readable(path.items, "IlluminationTypeCodeSequence", ())
+    bright = any(if_readable(kind.text, "CodeValue", "") == _BRIGHTFIELD for kind in kinds)
     low = -(1 << (form.bits_stored - 1)) if form.signed else 0
     inverted = form.photometric == "MONOCHROME1"
     return (low + top if bright != inverted else low,)

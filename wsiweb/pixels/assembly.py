@@ -13,6 +13,7 @@ import numpy as np
 from wsiweb.errors import SlideError
 from wsiweb.pixels.absent import absent_colour
 from wsiweb.pixels.framemap import FrameMap
+from wsiweb.pixels.optional import if_readable
 from wsiweb.pixels.perframe import FrameColumns, read_columns
 from wsiweb.pixels.pyramid import TiledImage
 
@@ -82,7 +83,7 @@ def _starts(parts: list[Header]) -> tuple[tuple[int, ...], int]:
             )
         starts.append(total)
         total += part.frames
-    promised = first.attributes.integer("InConcatenationTotalNumber")
+    promised = if_readable(first.attributes.integer, "InConcatenationTotalNumber", None)
     if first.concatenation and promised is not None and promised != len(parts):
         raise SlideError(
             f"Instance {first.uid}: InConcatenationTotalNumber is {promised}, and "

@@ -1,23 +1,22 @@
 """One instance's header, read and checked.
 
-Two kinds of trouble are told apart. What cannot be true (a tile of no size, more frames than
+Three kinds of trouble are told apart. What cannot be true (a tile of no size, more frames than
 tiles) is a `SlideError`. What is true but beyond this library (32 bits, a palette, another kind
-of object) is `Unsupported`: such an instance can be left out, with that reason.
+of object) is `Unsupported`: such an instance can be left out, with that reason. And what cannot
+be read, but is not needed for pixels (spacing, place on the slide, magnification), is None.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from wsiweb.errors import SlideError
 from wsiweb.pixels.geometry import Geometry
+from wsiweb.pixels.optional import if_readable
 from wsiweb.pixels.pyramid import MOST_PIXELS, Flavor, PixelFormat
+from wsiweb.wire.dicomjson import Attributes
 from wsiweb.wire.uris import is_uid
-
-if TYPE_CHECKING:
-    from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["Header", "Unsupported", "flavor_of", "identity_of", "read_header"]
 
@@ -35,6 +34,7 @@ _COLOUR = frozenset(
     | {"XYB"}  # of JPEG XL; undone by its codec
 )
 _LARGEST_SIDE = 2**32
+_NOTHING = Attributes.of({})
 
 
 class Unsupported(Exception):
@@ -174,7 +174,7 @@ def read_header(attributes: Attributes, flavor: Flavor) -> Header:
         )
     paths, planes = _paths(read), read.optional_count("TotalPixelMatrixFocalPlanes")
     image_type = [value.strip().upper() for value in attributes.texts("ImageType")]
-    number = attributes.integer("InstanceNumber")
+    number = if_readable(attributes.integer, "InstanceNumber", None)
     spacing = _spacing(attributes, (width, height))
     return Header(
         uid=uid,
@@ -289,11 +289,14 @@ def _spacing(attributes: Attributes, size: tuple[int, int]) -> tuple[float, floa
 
     Pixels can be read without it, so a slide is not refused for it.
     """
-    shared = attributes.item("SharedFunctionalGroupsSequence")
-    spacing = shared.item("PixelMeasuresSequence").numbers("PixelSpacing")
+    shared = if_readable(attributes.item, "SharedFunctionalGroupsSequence", _NOTHING)
+    measures = if_readable(shared.item, "PixelMeasuresSequence", _NOTHING)
+    spacing = if_readable(measures.numbers, "PixelSpacing", ())
     if len(spacing) == 2 and _is_length(*spacing):
         return spacing[1], spacing[0]  # DICOM has the distance between rows first
-    width, height = (attributes.number(f"ImagedVolume{edge}") for edge in ("Width", "Height"))
+    width, height = (
+        if_readable(attributes.number, f"ImagedVolume{edge}", None) for edge in ("Width", "Height")
+    )
     if width is None or height is None:
         return None
     spacing = (width / size[0], height / size[1])
@@ -301,7 +304,8 @@ def _spacing(attributes: Attributes, size: tuple[int, int]) -> tuple[float, floa
 
 
 def _power(attributes: Attributes) -> float | None:
-    power = attributes.item("OpticalPathSequence").number("ObjectiveLensPower")
+    path = attributes.item("OpticalPathSequence")
+    power = if_readable(path.number, "ObjectiveLensPower", None)
     return power if power is not None and power > 0 else None
 
 
@@ -311,9 +315,11 @@ def _is_length(*values: float) -> bool:
 
 
 def _geometry(attributes: Attributes, spacing: tuple[float, float] | None) -> Geometry | None:
-    directions = attributes.numbers("ImageOrientationSlide")
-    item = attributes.item("TotalPixelMatrixOriginSequence")
-    x, y, z = (item.number(f"{axis}OffsetInSlideCoordinateSystem") for axis in "XYZ")
+    directions = if_readable(attributes.numbers, "ImageOrientationSlide", ())
+    item = if_readable(attributes.item, "TotalPixelMatrixOriginSequence", _NOTHING)
+    x, y, z = (
+        if_readable(item.number, f"{axis}OffsetInSlideCoordinateSystem", None) for axis in "XYZ"
+    )
     if spacing is None or len(directions) != 6 or x is None or y is None:
         return None
     try:
