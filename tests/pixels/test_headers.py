@@ -457,8 +457,26 @@ def test_a_plane_that_follows_the_tissue_is_one_plane():
 
 def test_two_planes_that_follow_the_tissue_are_two():
     wavy = [(c, 0, "a", c / 1000 + z) for c in range(5) for z in (1, 0)]
-    image = read(sparse(1, wavy, TotalPixelMatrixFocalPlanes=element("UL", 2))).levels[0]
-    assert [image.frame(c, 0, 0, z).number for c in (0, 4) for z in (0, 1)] == [2, 1, 10, 9]
+    for stated in (None, element("UL", 2)):
+        image = read(sparse(1, wavy, TotalPixelMatrixFocalPlanes=stated)).levels[0]
+        assert image.focal_planes == 2
+        assert not any(image.frame(c, 0, 0, z) is None for c in range(5) for z in (0, 1))
+        assert [image.frame(c, 0, 0, z).number for c in (0, 4) for z in (0, 1)] == [2, 1, 10, 9]
+
+
+def test_planes_are_those_of_the_fullest_tile():
+    places = [(0, 0, "a", 0.3), (1, 0, "a", 0.1), (1, 0, "a", 1.1), (1, 0, "a", 2.1)]
+    image = read(sparse(1, places)).levels[0]
+    assert image.focal_planes == 3
+    assert [image.frame(0, 0, 0, z) is None for z in range(3)] == [False, True, True]
+    assert image.frame(1, 0, 0, 2).number == 4
+
+
+def test_two_frames_of_one_tile_at_one_height_claim_the_same_tile():
+    with pytest.raises(SlideError, match="same tile"):
+        read(sparse(1, [(0, 0, "a", 0.5), (0, 0, "a", 0.5)]))
+    with pytest.raises(SlideError, match="same tile"):
+        read(sparse(1, [(0, 0, "a", 0), (0, 0, "a", 1), (1, 0, "a", 0.5), (1, 0, "a", 0.5)]))
 
 
 def test_positions_as_text_and_small_digits_are_read():

@@ -212,28 +212,33 @@ def _planes(
 ) -> tuple[np.ndarray, int]:
     """Turn heights into focal planes, the one nearest to the slide first.
 
-    Scanners that follow the tissue write another height for each tile of one plane, so heights
-    count only where several frames share a tile.
+    Scanners that follow the tissue write another height for each tile of one plane. So where
+    there are more heights than planes, a frame's plane is its rank among those of its tile;
+    and there are as many planes as the fullest tile has frames, unless the header says more.
     """
     none = np.zeros(len(height), np.int64)
     if header.planes == 1:
         return none, 1
-    levels, plane = np.unique(np.nan_to_num(height, nan=0.0), return_inverse=True)
-    if header.planes is None:
-        order = np.lexsort(place)
-        doubled = np.ones(max(len(order) - 1, 0), bool)
-        for axis in place:
-            doubled &= np.diff(axis[order]) == 0
-        return (plane.astype(np.int64), len(levels)) if doubled.any() else (none, 1)
-    if len(levels) <= header.planes:
-        return plane.astype(np.int64), header.planes
-    # More heights than planes: count within each tile, from below.
+    height = np.nan_to_num(height, nan=0.0)
+    ranks = _ranks(height, place)
+    planes = header.planes or int(ranks.max(initial=0)) + 1
+    levels, plane = np.unique(height, return_inverse=True)
+    if len(levels) <= planes and planes > 1:
+        return plane.astype(np.int64), planes
+    return ranks, planes
+
+
+def _ranks(height: np.ndarray, place: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Count the heights below that of each frame, among the frames of its tile."""
     order = np.lexsort((height, *place))
-    same = np.ones(len(order), bool)
-    same[0] = False
+    same = np.ones(len(order), bool)  # tile as that of the frame before
+    same[:1] = False
     for axis in place:
         same[1:] &= np.diff(axis[order]) == 0
-    begins = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+    higher = same.copy()
+    higher[1:] &= np.diff(height[order]) > 0
+    steps = np.cumsum(higher)
+    begins = np.maximum.accumulate(np.where(same, 0, steps))
     ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order)) - begins
-    return ranks, header.planes
+    ranks[order] = steps - begins
+    return ranks
