@@ -147,19 +147,6 @@ def test_bulk_data_are_where_the_metadata_say(odd):
     assert ask(odd.url, local, Accept="image/png").status == 406
 
 
-def test_a_hostile_host_is_not_repeated(odd_open):
-    answer = ask(odd_open.url, "/studies", Host='x"]}<script>')
-    assert answer.status in {200, 400}
-    assert b"script" not in answer.body
-
-
-@pytest.fixture
-def odd_open(tmp_path):
-    (tmp_path / "1.dcm").write_bytes(dicom("1.1"))
-    with serve(tmp_path, allow_remote=True) as server:
-        yield server
-
-
 def test_other_names_for_this_machine_are_refused_on_loopback(odd):
     assert ask(odd.url, "/studies", Host="pacs.evil.example").status == 421
     assert ask(odd.url, "/studies", Host="localhost:99").status == 200

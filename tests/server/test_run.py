@@ -48,7 +48,9 @@ def test_nothing_is_left_of_many_servers(folder):
     for _ in range(10):
         with serve(folder) as server:
             assert ask(server.url, "/studies/1.2.3/metadata").status == 200
-    assert held() == before
+    threads, files = held()  # other servers may close a connection of theirs meanwhile
+    assert threads == before[0]
+    assert files <= before[1]
 
 
 def test_an_idle_connection_does_not_hold_the_end_up(folder):

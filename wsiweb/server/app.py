@@ -7,7 +7,6 @@ for them. Handlers are thin: what is asked is understood by `wsiweb.wire`, answe
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +25,7 @@ from wsiweb.server.negotiate import (
     wants_json,
     wants_multipart,
 )
+from wsiweb.server.origin import base_url
 from wsiweb.server.placing import sweep
 from wsiweb.server.scan import BULK_MARK
 from wsiweb.server.search import search
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
-_HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 _JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
 _CUT = '299 wsiweb "There are more matches: ask for them with limit and offset."'
 _CHUNK = 2**20  # bytes of a body that are written at once
@@ -133,7 +132,7 @@ class _Service:
         )
         if not wants_json(_accept(request.scope)):
             raise Refusal(406, "Searches are answered in application/dicom+json.")
-        base = _base(request)
+        base = base_url(request)
 
         def answer() -> tuple[bytes, bool]:
             self.store.refresh()
@@ -152,7 +151,7 @@ class _Service:
         if not wants_json(_accept(request.scope)):
             raise Refusal(406, "Metadata are to be had in application/dicom+json.")
         instances = await asyncio.to_thread(self._instances, _resource(request.scope))
-        pieces = self._documents(instances, _base(request))
+        pieces = self._documents(instances, base_url(request))
         if not _takes_gzip(request):
             return await made_in_thread(pieces, DICOM_JSON, _JSON_HEADERS)
         headers = {**_JSON_HEADERS, "Content-Encoding": "gzip"}
@@ -262,7 +261,7 @@ class _Service:
             return refusal(400, "The body was cut off.")  # nobody reads it; nothing is stored
         finally:
             await asyncio.to_thread(incoming.close)
-        body = msgspec.json.encode(outcome.model(_base(request)))
+        body = msgspec.json.encode(outcome.model(base_url(request)))
         return Response(body, outcome.status, None, DICOM_JSON)
 
 
@@ -372,15 +371,3 @@ def _accept(scope: Scope) -> str:
 
 def _takes_gzip(request: Request) -> bool:
     return "gzip" in request.headers.get("accept-encoding", "")
-
-
-def _base(request: Request) -> str:
-    """Return the URL of the service as the client wrote it; only its path if that is no name."""
-    host = request.headers.get("host", "")
-    root: str = request.scope.get("root_path", "")
-    if not _HOST.fullmatch(host):
-        return root
-    server: tuple[str, int] | None = request.scope.get("server")
-    if server is not None and server[0] == host and server[1] != 80:
-        host = f"{host}:{server[1]}"  # dicomweb-client leaves the port out of Host
-    return f"{request.url.scheme}://{host}{root}"

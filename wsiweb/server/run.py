@@ -6,24 +6,23 @@ uvicorn with httptools, and with uvloop where it is installed (extra ``wsiweb[fa
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import uvicorn
 
 from wsiweb.errors import Unreachable
-from wsiweb.server.answers import refusal
 from wsiweb.server.app import create_app
+from wsiweb.server.origin import KnownNames, is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
 __all__ = ["Server", "run_forever", "serve"]
 
@@ -39,6 +38,7 @@ def serve(
     port: int = 0,
     stow: bool = False,
     allow_remote: bool = False,
+    allow_host: Iterable[str] = (),
     app: ASGIApp | None = None,
     **options: Any,
 ) -> Server:
@@ -55,7 +55,11 @@ def serve(
     stow : bool
         Whether instances that are sent (STOW-RS) are written below the folder.
     allow_remote : bool
-        Listen on other addresses than this machine's own. There is no login.
+        Listen on other addresses than this machine's own, and answer whatever name the server is
+        called by. There is no login.
+    allow_host : iterable of str
+        Host names, without ports, that it answers to besides localhost: those that a reverse proxy
+        on this machine passes on.
     app : ASGI application, optional
         Serve this instead of a folder: `create_app` with something of yours around it.
     **options
@@ -73,7 +77,7 @@ def serve(
     Unreachable
         When the address cannot be listened on.
     ValueError
-        For an address that others reach, without `allow_remote`.
+        For an address that others reach, without `allow_remote`; for what is no host name.
 
     Examples
     --------
@@ -84,11 +88,14 @@ def serve(
     """
     _check_host(host, allow_remote=allow_remote)
     if app is not None:
-        return Server(app, _listen(host, port))
+        known = _known(app, allow_host, allow_remote=allow_remote)
+        return Server(known, _listen(host, port))
     if folder is None:
         raise ValueError("serve() needs a folder, or an app.")
-    served, close = _folder_app(folder, stow=stow, allow_remote=allow_remote, **options)
-    return Server(served, _listen(host, port), on_close=close)
+    inner = create_app(folder, stow=stow, **options)
+    known = _known(inner, allow_host, allow_remote=allow_remote)
+    inner.state.store.refresh()
+    return Server(known, _listen(host, port), on_close=inner.state.store.close)
 
 
 def run_forever(
@@ -98,6 +105,7 @@ def run_forever(
     port: int = 8042,
     stow: bool = False,
     allow_remote: bool = False,
+    allow_host: Iterable[str] = (),
     on_ready: Callable[[str], None] | None = None,
     **options: Any,
 ) -> None:
@@ -105,7 +113,7 @@ def run_forever(
 
     Parameters
     ----------
-    folder, host, port, stow, allow_remote, **options
+    folder, host, port, stow, allow_remote, allow_host, **options
         As of `serve`.
     on_ready : callable, optional
         Told the base URL once requests are answered.
@@ -116,15 +124,17 @@ def run_forever(
         As of `serve`.
     """
     _check_host(host, allow_remote=allow_remote)
-    served, close = _folder_app(folder, stow=stow, allow_remote=allow_remote, **options)
+    inner = create_app(folder, stow=stow, **options)
+    known = _known(inner, allow_host, allow_remote=allow_remote)
+    inner.state.store.refresh()
     with contextlib.closing(_listen(host, port)) as listener:
         url = _url(listener)
         try:
-            _Uvicorn(served, lambda: on_ready(url) if on_ready else None).run(sockets=[listener])
+            _Uvicorn(known, lambda: on_ready(url) if on_ready else None).run(sockets=[listener])
         except KeyboardInterrupt:  # raised anew by uvicorn after it has ended all
             pass
         finally:
-            close()
+            inner.state.store.close()
 
 
 class Server:
@@ -199,6 +209,7 @@ class _Uvicorn(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # origin.base_url reads all of them, or none
                 timeout_keep_alive=_KEEP_ALIVE,
                 timeout_graceful_shutdown=_GRACE,
             )
@@ -210,62 +221,17 @@ class _Uvicorn(uvicorn.Server):
         self._on_ready()
 
 
-class _LocalNames:
-    """Answers only requests that name this machine by a local name.
-
-    Listening on loopback keeps other machines out, but not the pages that a browser on this one
-    shows: a page can have its own host name point here (DNS rebinding) and read the answers.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            host = next((value for key, value in scope["headers"] if key == b"host"), b"")
-            if host not in _KNOWN_HOSTS and not _is_loopback(_hostname(host)):
-                words = "This server answers to localhost only; see --allow-remote."
-                await refusal(421, words)(scope, receive, send)
-                return
-            if len(_KNOWN_HOSTS) < 64:
-                _KNOWN_HOSTS.add(host)
-        await self._app(scope, receive, send)
-
-
-_KNOWN_HOSTS = {b""}
-
-
-def _hostname(host: bytes) -> str:
-    try:
-        return urlsplit("//" + host.decode("latin-1")).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _check_host(host: str, *, allow_remote: bool) -> None:
-    if not allow_remote and not _is_loopback(host):
+    if not allow_remote and not is_loopback(host):
         raise ValueError(
             f"Others can reach {host!r}, and there is no login: everyone who reaches the port sees "
             "everything. Pass allow_remote=True (--allow-remote) if that is meant."
         )
 
 
-def _folder_app(
-    folder: Path, *, allow_remote: bool, **options: Any
-) -> tuple[ASGIApp, Callable[[], None]]:
-    app = create_app(folder, **options)
-    store = app.state.store
-    store.refresh()
-    return (app if allow_remote else _LocalNames(app)), store.close
+def _known(app: ASGIApp, allow_host: Iterable[str], *, allow_remote: bool) -> ASGIApp:
+    known = KnownNames(app, allow_host)
+    return app if allow_remote else known
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -275,7 +241,10 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "win32":  # where REUSEADDR shares the port with whoever wants it
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as error:
