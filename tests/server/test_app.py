@@ -10,7 +10,7 @@ import pytest
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
 from pydicom.encaps import generate_frames
-from server.making import EXPLICIT, JPEG, ask, dicom, element, item
+from server.making import EXPLICIT, JPEG, ask, dicom, element, encapsulated, item
 from wsidicom import WsiDicom, WsiDicomWebClient
 
 from wsiweb.server import serve
@@ -306,3 +306,96 @@ def test_methods(odd):
     refused = ask(odd.url, "/studies", "POST", b"x", Content_Type="application/dicom")
     assert refused.status == 405
     assert "read-only" in refused.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("header", "packed"),
+    [
+        ("gzip", True),
+        ("GZIP;q=0.5, br", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("identity", False),
+        ("xgzip", False),
+        ("gzip;q=much", False),
+    ],
+)
+def test_nothing_is_compressed_against_ones_will(odd, header, packed):
+    answer = ask(odd.url, "/studies/1.2.3/metadata", Accept_Encoding=header)
+    assert answer.status == 200
+    assert ("content-encoding" in answer.headers) is packed
+
+
+@pytest.mark.parametrize("prefix", ["", "/dicom-web"])
+def test_each_resource_says_which_methods_it_has(odd, tmp_path, prefix):
+    reads = "GET, HEAD, OPTIONS"
+    for path in ("/studies", "/studies/1.2.3", "/instances", "/studies/1.2.3/metadata"):
+        for method in ("DELETE", "PUT", "POST"):
+            refused = ask(odd.url, prefix + path, method, b"")
+            assert (refused.status, refused.headers["allow"]) == (405, reads)
+            assert len(refused.json["error"]) > 5
+        asked = ask(odd.url, prefix + path, "OPTIONS")
+        assert (asked.status, asked.headers["allow"], asked.body) == (204, reads, b"")
+    frame = prefix + f"{_FRAME}/1"
+    assert ask(odd.url, frame, "OPTIONS").headers["allow"] == reads
+    assert ask(odd.url, frame, "PATCH").headers["allow"] == reads
+    with serve(tmp_path, stow=True) as server:
+        both = "GET, HEAD, POST, OPTIONS"
+        for path in ("/studies", "/studies/1.2.3"):
+            assert ask(server.url, prefix + path, "OPTIONS").headers["allow"] == both
+            assert ask(server.url, prefix + path, "DELETE").headers["allow"] == both
+        assert ask(server.url, f"{prefix}/series", "OPTIONS").headers["allow"] == reads
+
+
+def test_a_study_of_several_syntaxes_is_not_given_in_one_of_them(tmp_path):
+    (tmp_path / "1.dcm").write_bytes(dicom("1.1"))
+    (tmp_path / "2.dcm").write_bytes(
+        dicom("1.2", syntax=JPEG, pixels=encapsulated([b"\xff\xd8ab"]))
+    )
+    related = 'multipart/related; type="application/dicom"'
+    with serve(tmp_path) as server:
+        for syntax, status in (("", 200), ("*", 200), (EXPLICIT, 406), ("1.2.3", 406)):
+            accept = f"{related}; transfer-syntax={syntax}" if syntax else related
+            assert ask(server.url, "/studies/1.2.3", Accept=accept).status == status
+        one = "/studies/1.2.3/series/1.2.3.4/instances/1.1"
+        exact = f"{related}; transfer-syntax={EXPLICIT}"
+        assert ask(server.url, one, Accept=exact).status == 200
+
+
+def test_whole_instances_say_how_long_they_are(tmp_path):
+    data = dicom("1.1", pixels=element(0x7FE00010, "OW", bytes(3_000_000)))  # streamed
+    (tmp_path / "1.dcm").write_bytes(data)
+    path = "/studies/1.2.3/series/1.2.3.4/instances/1.1"
+    with serve(tmp_path) as server:
+        alone = ask(server.url, path, Accept="application/dicom")
+        assert (alone.headers["content-length"], alone.body) == (str(len(data)), data)
+        several = ask(server.url, path)
+        assert several.headers["content-length"] == str(len(several.body))
+        assert parts(several) == [data]
+
+
+def test_a_search_that_is_cut_says_so(odd, monkeypatch):
+    from wsiweb.server import search
+
+    assert search._LARGEST_PAGE == 5000
+    assert "warning" not in ask(odd.url, "/instances").headers
+    monkeypatch.setattr(search, "_LARGEST_PAGE", 2)
+    cut = ask(odd.url, "/instances")
+    assert found(cut, "00080018") == ["1.1", "1.2"]
+    assert cut.headers["warning"].startswith("299 wsiweb ")
+    rest = ask(odd.url, "/instances?offset=2")
+    assert found(rest, "00080018") == ["1.3", "1.4"]
+    assert "warning" not in rest.headers
+    assert "warning" not in ask(odd.url, "/instances?limit=2").headers  # as many as were asked
+    assert "warning" in ask(odd.url, "/instances?limit=3").headers
+
+
+def test_a_thousand_matches_come_at_once(tmp_path):
+    for number in range(1000):
+        (tmp_path / f"{number}.dcm").write_bytes(dicom(f"1.{number}"))
+    with serve(tmp_path) as server:
+        answer = ask(server.url, "/instances")
+        assert len(answer.json) == 1000
+        assert "warning" not in answer.headers

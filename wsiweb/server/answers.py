@@ -16,7 +16,7 @@ from wsiweb.wire.media import JSON
 from wsiweb.wire.multipart import closing, content_type, new_boundary, part_head
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -106,9 +106,12 @@ async def made_in_thread(
 
 
 def multipart(
-    parts: Iterable[Iterable[bytes]], part_headers: Mapping[str, str]
-) -> tuple[Iterator[bytes], str]:
-    """Return a multipart/related body and its Content-Type.
+    parts: Iterable[Iterable[bytes]],
+    part_headers: Mapping[str, str],
+    *,
+    sizes: Sequence[int] | None = None,
+) -> tuple[Iterator[bytes], str, dict[str, str]]:
+    """Return a multipart/related body, its Content-Type, and its Content-Length if that is known.
 
     Parameters
     ----------
@@ -116,17 +119,23 @@ def multipart(
         Each part in pieces.
     part_headers : mapping of str to str
         The headers of each part, its Content-Type among them.
+    sizes : sequence of int, optional
+        Bytes of each part, where they are known before.
     """
     boundary = new_boundary()
-    head = part_head(boundary, part_headers)
+    head, tail = part_head(boundary, part_headers), closing(boundary)
+    length: dict[str, str] = {}
+    if sizes is not None:
+        length["Content-Length"] = str(len(sizes) * len(head) + sum(sizes) + len(tail))
 
     def pieces() -> Iterator[bytes]:
         for part in parts:
             yield head
             yield from part
-        yield closing(boundary)
+        yield tail
 
-    return pieces(), content_type(part_headers["Content-Type"].partition(";")[0], boundary)
+    media_type = content_type(part_headers["Content-Type"].partition(";")[0], boundary)
+    return pieces(), media_type, length
 
 
 def gzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ for them. Handlers are thin: what is asked is understood by `wsiweb.wire`, answe
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +23,7 @@ from wsiweb.server.negotiate import (
     FrameAnswer,
     choose_frames,
     choose_one,
+    takes_gzip,
     wants_json,
     wants_multipart,
 )
@@ -37,7 +39,7 @@ from wsiweb.wire.query import Level, Query
 from wsiweb.wire.uris import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
+_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
 _CUT = '299 wsiweb "There are more matches: ask for them with limit and offset."'
 _CHUNK = 2**20  # bytes of a body that are written at once
@@ -84,7 +87,7 @@ def create_app(
     NotFound
         When there is no such folder.
     """
-    service = _Service(Store(folder, index=index, rescan=rescan), max_stow if stow else None)
+    service = _Service(Store(folder, index=index, rescan=rescan), max_stow if stow else 0)
     if stow:
         sweep(service.store.folder)
     routes = service.routes()
@@ -93,10 +96,37 @@ def create_app(
     return app
 
 
-class _Service:
-    """The handlers of one folder; `max_stow` is None where nothing may be stored."""
+_Handler = Callable[["Request"], Awaitable[Response]]
 
-    def __init__(self, store: Store, max_stow: int | None) -> None:
+
+def _route(path: str, read: _Handler, store: _Handler | None = None) -> Route:
+    """Return the route of a resource, which tells what may be done with it."""
+
+    async def answer(request: Request) -> Response:
+        if request.method in {"GET", "HEAD"}:
+            return await read(request)
+        if request.method == "POST" and store is not None:
+            return await store(request)
+        return _no_such_method(request.method, stores=store is not None)
+
+    return Route(path, answer, methods=_METHODS)
+
+
+def _no_such_method(method: str, *, stores: bool = False) -> Response:
+    """Answer OPTIONS, and refuse what a resource does not do."""
+    allow = {"Allow": "GET, HEAD, POST, OPTIONS" if stores else "GET, HEAD, OPTIONS"}
+    if method == "OPTIONS":
+        return Response(None, 204, allow)
+    if method == "POST":
+        words = "Nothing is stored here: the archive is read-only unless started with --stow."
+        return refusal(405, words, allow)
+    return refusal(405, f"There is nothing to {method} here.", allow)
+
+
+class _Service:
+    """The handlers of one folder; `max_stow` is 0 where nothing may be stored."""
+
+    def __init__(self, store: Store, max_stow: int) -> None:
         self.store = store
         self._max_stow = max_stow
 
@@ -106,21 +136,21 @@ class _Service:
         series = f"{study}/series/{{series}}"
         instance = f"{series}/instances/{{instance}}"
         frames = f"{instance}/frames/{{frames}}"
-        get: list[tuple[str, Callable[[Request], Awaitable[Response]]]] = []
-        for path in (study, series, instance):
-            get += [(path, self.retrieve), (f"{path}/metadata", self.metadata)]
-        get += [
+        read: list[tuple[str, _Handler]] = [
+            *((path, self.retrieve) for path in (series, instance)),
+            *((f"{path}/metadata", self.metadata) for path in (study, series, instance)),
             (f"{instance}/bulkdata/{{path:path}}", self.bulkdata),
             *((f"{path}/thumbnail", self.rendered) for path in (study, series, instance, frames)),
             *((f"{path}/rendered", self.rendered) for path in (instance, frames)),
-            *((path, self.search) for path in ("/studies", "/series", "/instances")),
+            *((path, self.search) for path in ("/series", "/instances")),
             *((study + path, self.search) for path in ("/series", "/instances")),
             (f"{series}/instances", self.search),
         ]
         return [
-            Route(frames, _Frames(self.store), methods=["GET", "HEAD"]),
-            *(Route(path, self.stow, methods=["POST"]) for path in ("/studies", study)),
-            *(Route(path, handler, methods=["GET"]) for path, handler in get),
+            Route(frames, _Frames(self.store), methods=_METHODS),
+            _route("/studies", self.search, self.stow if self._max_stow else None),
+            _route(study, self.retrieve, self.stow if self._max_stow else None),
+            *(_route(path, handler) for path, handler in read),
         ]
 
     async def search(self, request: Request) -> Response:
@@ -141,7 +171,7 @@ class _Service:
 
         body, cut = await asyncio.to_thread(answer)
         headers = {**_JSON_HEADERS, "Warning": _CUT} if cut else _JSON_HEADERS
-        if len(body) >= _COMPRESSED and _takes_gzip(request):
+        if len(body) >= _COMPRESSED and takes_gzip(request.headers.get("accept-encoding", "")):
             headers = {**headers, "Content-Encoding": "gzip"}
             return await made_in_thread(gzipped([body]), DICOM_JSON, headers)
         return Response(body, 200, headers, DICOM_JSON)
@@ -152,7 +182,7 @@ class _Service:
             raise Refusal(406, "Metadata are to be had in application/dicom+json.")
         instances = await asyncio.to_thread(self._instances, _resource(request.scope))
         pieces = self._documents(instances, base_url(request))
-        if not _takes_gzip(request):
+        if not takes_gzip(request.headers.get("accept-encoding", "")):
             return await made_in_thread(pieces, DICOM_JSON, _JSON_HEADERS)
         headers = {**_JSON_HEADERS, "Content-Encoding": "gzip"}
         return await made_in_thread(gzipped(pieces), DICOM_JSON, headers)
@@ -177,18 +207,21 @@ class _Service:
         accept = _accept(request.scope)
         instances = await asyncio.to_thread(self._instances, resource)
         stored = {instance.transfer_syntax for instance in instances}
-        several = wants_multipart(accept, DICOM, stored.pop() if len(stored) == 1 else None)
+        several = wants_multipart(accept, DICOM, stored)
         if several is None or (not several and resource.instance is None):
             raise Refusal(
                 406,
                 'Objects are to be had as multipart/related; type="application/dicom", a single '
-                "instance as application/dicom too, in the transfer syntax they are stored in.",
+                "instance as application/dicom too, each in the transfer syntax it is stored in.",
             )
         if not several:
-            return await made_in_thread(self.store.whole(instances[0]), DICOM)
+            length = {"Content-Length": str(instances[0].size)}
+            return await made_in_thread(self.store.whole(instances[0]), DICOM, length)
         parts = (self.store.whole(instance) for instance in instances)
-        pieces, media_type = multipart(parts, {"Content-Type": DICOM})
-        return await made_in_thread(pieces, media_type)
+        # Of one the file was looked at just now; of many some may change while others are sent.
+        sizes = None if resource.instance is None else [instances[0].size]
+        pieces, media_type, length = multipart(parts, {"Content-Type": DICOM}, sizes=sizes)
+        return await made_in_thread(pieces, media_type, length)
 
     def _instances(self, resource: Resource) -> list[Instance]:
         study, series, uid = resource.study or "", resource.series, resource.instance
@@ -209,7 +242,7 @@ class _Service:
         data = await asyncio.to_thread(value)
         if not several:
             return Response(data, 200, None, OCTETS)
-        pieces, media_type = multipart([[data]], {"Content-Type": OCTETS})
+        pieces, media_type, _ = multipart([[data]], {"Content-Type": OCTETS})
         return Response(b"".join(pieces), 200, None, media_type)
 
     async def rendered(self, request: Request) -> Response:
@@ -239,9 +272,6 @@ class _Service:
 
     async def stow(self, request: Request) -> Response:
         """STOW-RS (PS3.18 10.5)."""
-        if self._max_stow is None:
-            words = "This archive is read-only; its owner can start it with --stow."
-            raise Refusal(405, words, {"Allow": "GET, HEAD"})
         study = _resource(request.scope).study
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length[:20]) > self._max_stow:
@@ -286,6 +316,9 @@ class _Frames:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in {"GET", "HEAD"}:
+            await _no_such_method(scope["method"])(scope, receive, send)
+            return
         resource = _resource(scope)
         uids = resource.study or "", resource.series or "", resource.instance or ""
         numbers, accept = resource.frames, _accept(scope)
@@ -367,7 +400,3 @@ def _header(scope: Scope, name: bytes) -> str:
 
 def _accept(scope: Scope) -> str:
     return _header(scope, b"accept")
-
-
-def _takes_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "")

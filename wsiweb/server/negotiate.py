@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wsiweb.wire.media import (
     DICOM_JSON,
@@ -21,7 +22,17 @@ from wsiweb.wire.media import (
     parse_accept,
 )
 
-__all__ = ["FrameAnswer", "choose_frames", "choose_one", "wants_json", "wants_multipart"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = [
+    "FrameAnswer",
+    "choose_frames",
+    "choose_one",
+    "takes_gzip",
+    "wants_json",
+    "wants_multipart",
+]
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _NATIVE = frozenset({_EXPLICIT, "1.2.840.10008.1.2"})
@@ -102,7 +113,9 @@ def _frames_in(wanted: MediaRange, stored: str, *, single: bool) -> FrameAnswer 
     return None
 
 
-def wants_multipart(accept: str, part_type: str, stored: str | None = None) -> bool | None:
+def wants_multipart(
+    accept: str, part_type: str, stored: Collection[str] | None = None
+) -> bool | None:
     """Choose between multipart/related and a single part.
 
     Parameters
@@ -111,8 +124,9 @@ def wants_multipart(accept: str, part_type: str, stored: str | None = None) -> b
         The Accept header.
     part_type : str
         Media type of the parts.
-    stored : str, optional
-        The only transfer syntax to be had; None where it does not matter.
+    stored : collection of str, optional
+        The transfer syntaxes that the parts are in; None where they have none. One that is named
+        in the header has to be that of all parts.
 
     Returns
     -------
@@ -125,7 +139,8 @@ def wants_multipart(accept: str, part_type: str, stored: str | None = None) -> b
         When the header is no list of media types.
     """
     for wanted in parse_accept(accept):
-        if stored is not None and wanted.transfer_syntax not in {None, "*", stored}:
+        named = wanted.transfer_syntax
+        if stored is not None and named not in {None, "*"} and set(stored) != {named}:
             continue
         if wanted.type in {"*/*", "multipart/*"}:
             return True
@@ -160,3 +175,19 @@ def wants_json(accept: str) -> bool:
         When the header is no list of media types.
     """
     return choose_one(accept, (DICOM_JSON, JSON)) is not None
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Tell whether an Accept-Encoding header accepts gzip (RFC 9110 12.5.3).
+
+    One that is missing or odd does not: nobody is harmed by a body that is not compressed.
+    """
+    weights: dict[str, float] = {}
+    for one in accept_encoding.lower().split(","):
+        coding, _, parameter = one.partition(";")
+        name, _, value = parameter.partition("=")
+        try:
+            weights[coding.strip()] = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            weights[coding.strip()] = 0.0
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
