@@ -12,7 +12,7 @@ import re
 import struct
 from dataclasses import dataclass
 
-__all__ = ["CodestreamError", "OtherSize", "Stream", "cut_short", "read_jpeg"]
+__all__ = ["NEXT_IN_JPEG", "CodestreamError", "OtherSize", "Stream", "cut_short", "read_jpeg"]
 
 
 class CodestreamError(ValueError):
@@ -64,7 +64,7 @@ class Stream:
 
 # The next marker after coded data, restart markers aside. Where a JPEG stuffs a zero byte
 # after 0xFF, JPEG-LS stuffs a zero bit, so there a marker is any 0xFF with a high bit after.
-_NEXT_IN_JPEG = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+NEXT_IN_JPEG = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _NEXT_IN_JPEG_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 
 _EOI, _SOS, _APP0, _APP14, _SOF_LS = 0xD9, 0xDA, 0xE0, 0xEE, 0xF7
@@ -184,7 +184,7 @@ def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
     position += 2 + length
     if marker != _SOS:
         return position
-    markers = _NEXT_IN_JPEG_LS if walk.process == _SOF_LS else _NEXT_IN_JPEG
+    markers = _NEXT_IN_JPEG_LS if walk.process == _SOF_LS else NEXT_IN_JPEG
     found = markers.search(view, position)
     if found is None:
         raise cut_short(len(view))

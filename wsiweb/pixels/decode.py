@@ -3,8 +3,9 @@
 What a frame is encoded in is told by its bytes first and by the transfer syntax second,
 because servers transcode without saying so. Size, depth and completeness are compared with the
 header before decoding (`wsiweb.pixels.codestream`), so a frame either becomes the picture that
-its header promises or raises `DecodeError`. One damage cannot be seen: coded data that were
-altered without changing a marker.
+its header promises or raises `DecodeError`. Some damage cannot be seen: coded data that were
+altered without changing a marker, a JPEG whose coded data end within its last few pixels, and
+a progressive one, or one with a scan for each component, that was cut and closed again.
 
 Colour always comes out as RGB. What the three samples of a JPEG are is told by its Adobe
 marker; else by subsampling, which only YCbCr has; else by component identifiers that spell R,
@@ -31,6 +32,7 @@ from wsiweb.pixels.codestream import (
     Stream,
     read_jpeg,
 )
+from wsiweb.pixels.huffman import is_complete
 from wsiweb.pixels.jpeg2000 import read_jpeg2000, without_boxes
 from wsiweb.pixels.pyramid import MOST_PIXELS
 from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
@@ -46,10 +48,11 @@ _JPEG_FAMILY = frozenset({Codec.JPEG, Codec.JPEG_LOSSLESS, Codec.JPEG_LS})
 _LOSSLESS_PROCESS, _JPEG_LS_PROCESS = 0xC3, 0xF7
 # Baseline, extended, progressive, lossless, JPEG-LS: the rest was never in DICOM, or is retired.
 _PROCESSES = frozenset({0xC0, 0xC1, 0xC2, _LOSSLESS_PROCESS, _JPEG_LS_PROCESS})
+_COUNTABLE = frozenset({0xC0, 0xC1, _LOSSLESS_PROCESS})  # processes that is_complete knows
 # Huffman codes take a bit at least: one for each block of 64 pixels, or for each pixel.
 _PIXELS_PER_BYTE = {0xC0: 512, 0xC1: 512, 0xC2: 512, _LOSSLESS_PROCESS: 8}
-# All that imagecodecs' decoders raise for bad input; its own errors are RuntimeErrors.
-_FOREIGN = (RuntimeError, ValueError, TypeError, IndexError, OverflowError, MemoryError)
+# All that decoders raise for bad input; imagecodecs' own errors are RuntimeErrors.
+_FOREIGN = (RuntimeError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
 
 
 def decode(
@@ -247,10 +250,17 @@ def _fill_from_jpeg(data: Any, form: PixelFormat, out: np.ndarray) -> None:
         imagecodecs.jpeg8_decode(data, colorspace="RGB", outcolorspace="RGB", out=target)
     else:
         imagecodecs.jpeg8_decode(data, colorspace="YCBCR", outcolorspace="RGB", out=target)
+    if stream.process in _COUNTABLE and _ends_in_grey(target, stream) and not is_complete(data):
+        raise CodestreamError("it is cut short: its coded data end before its picture does")
     _settle(target, stream, form, out)
     # The lossless processes leave colour alone.
     if stream.process in {_LOSSLESS_PROCESS, _JPEG_LS_PROCESS} and not _is_rgb(stream, form):
         native.rgb_from_ybr(out, form)
+
+
+def _ends_in_grey(target: np.ndarray, stream: Stream) -> bool:
+    """Whether the last pixel is what libjpeg makes of one whose data are missing."""
+    return bool((target[-1, -1] == 1 << (stream.precision - 1)).all())
 
 
 def _fill_from_jpeg2000(data: Any, form: PixelFormat, out: np.ndarray) -> None:
