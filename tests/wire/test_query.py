@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import datetime
 from urllib.parse import parse_qsl
 
@@ -59,7 +58,8 @@ def test_what_is_sent():
 
 @pytest.mark.parametrize(
     "pairs",
-    [[("limit", "x")], [("limit", "-1")], [("offset", "1.5")], [("NoSuch", "1")],
+    [[("PatientNmae", "1")], [("PatientID.", "1")], [("00100020.x", "1")], [("limit", "x")],
+     [("limit", "-1")], [("offset", "1.5")], [("NoSuch", "1")],
      [("fuzzymatching", "maybe")], [("includefield", "NoSuch")]],
 )  # fmt: skip
 def test_bad_parameters_are_refused(pairs):
@@ -143,7 +143,41 @@ def test_parameters_of_every_request_are_no_filters():
     assert Query.parse("studies", pairs) == Query("studies", fuzzy=True)
 
 
-@given(st.lists(st.tuples(st.text(max_size=12), st.text(max_size=12)), max_size=3))
+def test_unknown_parameters_are_ignored_and_said():
+    pairs = [
+        ("emptyvaluematching", "true"),
+        ("MultipleValueMatching".lower(), "true"),
+        ("orderby", "-StudyDate"),
+        ("_", "1700000000"),
+        ("", "x"),
+        ("x-token", "1"),
+        ("orderby", "StudyTime"),
+        ("PatientID", "7"),
+    ]
+    query = Query.parse("studies", pairs)
+    assert query.filters == (("00100020", "7"),)
+    assert query.ignored == (
+        "emptyvaluematching", "multiplevaluematching", "orderby", "_", "", "x-token",
+    )  # fmt: skip
+    assert query.query_string() == "00100020=7"
+
+
+NAMES = st.text(max_size=12) | st.sampled_from(
+    ["limit", "offset", "fuzzymatching", "includefield", "PatientID", "00400560.00400551", "Nmae"]
+)
+
+
+@given(st.lists(st.tuples(NAMES, st.text(max_size=12) | st.sampled_from(["3", "all"])), max_size=3))
 def test_any_parameters_are_a_query_or_a_value_error(pairs):
-    with contextlib.suppress(ValueError):
-        Query.parse("studies", pairs)
+    try:
+        query = Query.parse("studies", pairs)
+    except ValueError as caught:
+        words = str(caught)
+        assert words.endswith((".", "?"))  # a sentence of ours
+        return
+    # Each parameter became what it is, and what the query says is understood again.
+    assert set(query.ignored) <= {name for name, _ in pairs}
+    assert len(query.filters) <= sum(name not in query.ignored for name, _ in pairs)
+    again = Query.parse("studies", parse_qsl(query.query_string(), keep_blank_values=True))
+    assert again.filters == query.filters
+    assert (again.limit, again.offset, again.fuzzy) == (query.limit, query.offset, query.fuzzy)

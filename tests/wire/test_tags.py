@@ -12,6 +12,11 @@ from hypothesis import strategies as st
 from wsiweb.wire import tags
 
 
+def test_nothing_is_no_keyword():
+    with pytest.raises(ValueError, match="no attribute ''"):
+        tags.tag_of("")
+
+
 def test_the_table_agrees_with_pydicom():
     for keyword, tag in tags._TAGS.items():
         assert pydicom.datadict.tag_for_keyword(keyword) == int(tag, 16), keyword

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 from urllib.parse import quote
 
 from wsiweb.wire.matching import matches
-from wsiweb.wire.tags import tag_of
+from wsiweb.wire.tags import is_tag, tag_of
 from wsiweb.wire.uris import Resource
 
 __all__ = ["DEFAULT_FIELDS", "Level", "Query", "matches", "tag_path"]
@@ -116,6 +116,9 @@ class Query:
         Matches to pass over.
     fuzzy : bool
         Whether names may match by sound, where the archive can.
+    ignored : tuple of str
+        Names of parameters of a request that are not known here, and are no attributes: they
+        are passed over (PS3.18 8.3.4), but who answers can say so.
     """
 
     level: Level
@@ -127,6 +130,7 @@ class Query:
     limit: int | None = None
     offset: int = 0
     fuzzy: bool = False
+    ignored: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.level not in get_args(Level):
@@ -222,13 +226,22 @@ class Query:
     ) -> Self:
         """Understand the parameters of a request, decoded.
 
+        Parameters that are not known are `ignored`. What is written like a keyword is one,
+        though, and a misspelt one is refused: without it, everything would match.
+
         Raises
         ------
         ValueError
             For a keyword that DICOM does not know, or a number that is none.
+
+        Examples
+        --------
+        >>> Query.parse("studies", [("PatientID", "7"), ("orderby", "StudyDate")]).ignored
+        ('orderby',)
         """
         filters: list[tuple[str, str]] = []
         fields: list[str] = []
+        ignored: list[str] = []
         numbers: dict[str, int] = {}
         fuzzy = all_fields = False
         for name, value in parameters:
@@ -247,8 +260,10 @@ class Query:
                     wanted = [one.strip() for one in value.split(",") if one.strip()]
                     all_fields = all_fields or "all" in wanted
                     fields += [tag_path(one) for one in wanted if one != "all"]
-                case _:
+                case _ if _is_attribute(name):
                     filters.append((tag_path(name), value))
+                case _:
+                    ignored.append(name)
         return cls(
             level=level,
             study=study,
@@ -259,7 +274,14 @@ class Query:
             limit=numbers.get("limit"),
             offset=numbers.get("offset", 0),
             fuzzy=fuzzy,
+            ignored=tuple(dict.fromkeys(ignored)),
         )
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether a parameter is meant for an attribute: a tag, or written as keywords are."""
+    first = name.partition(".")[0]
+    return is_tag(first) or (first[:1].isupper() and first.isascii() and first.isalnum())
 
 
 def _as_text(value: Any) -> str:

@@ -130,7 +130,8 @@ def tag_of(keyword: str) -> str:
         return keyword.upper()
     from pydicom.datadict import keyword_dict, tag_for_keyword
 
-    tag = tag_for_keyword(keyword)
+    # Its dictionary has entries without a keyword, which nothing would find.
+    tag = tag_for_keyword(keyword) if keyword else None
     if tag is None:
         asked = keyword[:_LONGEST_KEYWORD]
         close = difflib.get_close_matches(asked, keyword_dict)
