@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from wsiweb.errors import ProtocolError
 from wsiweb.wire import media
-from wsiweb.wire.media import Codec
+from wsiweb.wire.media import Codec, Step
 
 PICTURE = np.add.outer(np.arange(64), np.arange(192)).astype(np.uint8).reshape(64, 64, 3)
 
@@ -47,10 +47,12 @@ def test_codecs_are_told_from_bytes(codec):
 
 
 @given(st.binary(max_size=200))
-def test_sniffing_never_fails(data):
-    media.sniff(data)
-    media.sniff(b"\xff\xd8\xff" + data)
-    media.sniff(b"\xff\x4f\xff\x51" + data)
+def test_what_bytes_are_is_never_told_of_others(data):
+    jpegs = {Codec.JPEG, Codec.JPEG_LOSSLESS, Codec.JPEG_LS, None}
+    assert media.sniff(b"\xff\xd8\xff" + data) in jpegs
+    assert media.sniff(b"\xff\x4f\xff\x51" + data) in {Codec.JPEG_2000, Codec.HTJ2K}
+    assert media.sniff(b"\xff\x0a" + data) is Codec.JPEG_XL
+    assert media.sniff(b"\x10" + data) is None
 
 
 def test_bare_pixels_show_no_marker():
@@ -93,6 +95,36 @@ def test_accept_is_sorted_by_quality_and_drops_the_refused():
     assert ranges[1].transfer_syntax == "1.2"
     assert ranges[0].covers("image/jpeg")
     assert not ranges[0].covers("text/html")
+
+
+@pytest.mark.parametrize(
+    ("header", "taken", "refused"),
+    [
+        ("*/*, image/jpeg;q=0", {"image/jp2", "text/html"}, {"image/jpeg"}),
+        ("image/jpeg;q=0, */*", {"image/jp2", "text/html"}, {"image/jpeg"}),
+        ("*/*, image/*;q=0", {"text/html"}, {"image/jpeg", "image/jp2"}),
+        ("image/*, image/jpeg;q=0.0", {"image/jp2"}, {"image/jpeg", "text/html"}),
+        # What is named more precisely is taken all the same.
+        ("*/*;q=0, image/jpeg", {"image/jpeg"}, {"image/jp2"}),
+        ("image/*;q=0, image/jpeg", {"image/jpeg"}, {"image/jp2"}),
+        ('*/*, multipart/related; type="image/jpeg"; q=0', {"image/jp2"}, {"image/jpeg"}),
+    ],
+)
+def test_what_is_refused_by_name_is_not_covered_by_a_range(header, taken, refused):
+    ranges = media.parse_accept(header)
+    for kind in taken:
+        assert any(one.covers(kind) for one in ranges)
+        assert any(one.part_covers(kind) for one in ranges)
+    for kind in refused:
+        assert not any(one.covers(kind) or one.part_covers(kind) for one in ranges)
+
+
+def test_a_refused_transfer_syntax_refuses_no_type():
+    (one,) = media.parse_accept("*/*, image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.51; q=0")
+    assert one.covers("image/jpeg")
+    (one,) = media.parse_accept("*/*, multipart/related; q=0")
+    assert one.covers("application/octet-stream")
+    assert not one.covers("multipart/related")
 
 
 def test_no_accept_accepts_everything():
@@ -147,8 +179,15 @@ def test_media_types_are_told_whatever_their_parameters():
 
 @given(st.text(max_size=60))
 def test_any_content_type_is_understood_or_refused(header):
-    with contextlib.suppress(ProtocolError):
-        media.parse_content_type(header)
+    try:
+        parsed = media.parse_content_type(header)
+    except ProtocolError as error:
+        words = error.message
+        assert words.endswith("is not a media type.")
+        return
+    assert "/" in parsed.type
+    assert parsed.type in header.lower()
+    assert all(name == name.lower() for name in parsed.parameters)
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), st.text(max_size=12)))
@@ -162,14 +201,25 @@ def test_quoted_parameters_come_back(parameters):
 
 @given(st.text(max_size=60))
 def test_any_accept_is_understood_or_refused(header):
-    with contextlib.suppress(ProtocolError):
-        media.parse_accept(header)
+    try:
+        ranges = media.parse_accept(header)
+    except ProtocolError as error:
+        words = error.message
+        assert words.endswith("is not a list of media types.")
+        return
+    qualities = [one.quality for one in ranges]
+    assert qualities == sorted(qualities, reverse=True)
+    assert all(0 < quality <= 1 for quality in qualities)
+    assert all("/" in one.type and "q" not in one.parameters for one in ranges)
 
 
 def test_the_ladder_has_one_range_in_each_step_and_none_that_allows_a_lossy_encoding():
     ladder = media.frame_accepts("1.2.840.10008.1.2.4.90")
-    assert len(ladder) == 3
-    for step in ladder:
-        (one,) = media.parse_accept(step)
+    assert list(ladder) == [Step.STORED, Step.EXACT, Step.BARE]
+    for header in ladder.values():
+        (one,) = media.parse_accept(header)
         assert one.part_type == "application/octet-stream" or one.transfer_syntax not in (None, "*")
-    assert len(media.frame_accepts(None)) == 2
+    (exact,) = media.parse_accept(ladder[Step.EXACT])
+    assert (exact.part_type, exact.transfer_syntax) == ("image/jp2", "1.2.840.10008.1.2.4.90")
+    for unknown in (None, "1.2.3", "1.2.840.10008.1.2.1"):
+        assert list(media.frame_accepts(unknown)) == [Step.STORED, Step.BARE]

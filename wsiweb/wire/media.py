@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -212,12 +212,16 @@ class MediaRange:
     parameters : mapping of str to str
         Without ``q``.
     quality : float
-        From 0 (refused) to 1.
+        Above 0, up to 1.
+    refused : frozenset of str
+        Types that the range takes in, but the header excepts: ``image/jpeg`` of ``*/*,
+        image/jpeg;q=0``.
     """
 
     type: str
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     quality: float = 1.0
+    refused: frozenset[str] = frozenset()
 
     @property
     def part_type(self) -> str:
@@ -234,11 +238,18 @@ class MediaRange:
 
     def covers(self, media_type: str) -> bool:
         """Tell whether a media type lies in the range's own type."""
-        return _covers(self.type, media_type)
+        return _covers(self.type, media_type) and not self._refuses(media_type, self.type)
 
     def part_covers(self, media_type: str) -> bool:
         """Tell whether a media type lies in what is wanted for a part."""
-        return _covers(self.part_type, media_type)
+        kind = self.part_type
+        return _covers(kind, media_type) and not self._refuses(media_type, kind)
+
+    def _refuses(self, media_type: str, kind: str) -> bool:
+        """Whether a type is excepted, by a range that says more than the one that takes it in."""
+        return any(
+            _covers(one, media_type) and _precision(one) > _precision(kind) for one in self.refused
+        )
 
 
 def _covers(wanted: str, media_type: str) -> bool:
@@ -248,6 +259,11 @@ def _covers(wanted: str, media_type: str) -> bool:
     return sub == "*" and media_type.startswith(main + "/")
 
 
+def _precision(kind: str) -> int:
+    """Return how much a range says of a type (RFC 9110 12.5.1): the one that says most rules."""
+    return 0 if kind == "*/*" else 1 if kind.endswith("/*") else 2
+
+
 def parse_accept(header: str) -> tuple[MediaRange, ...]:
     """Understand an Accept header; nothing at all accepts everything.
 
@@ -255,7 +271,7 @@ def parse_accept(header: str) -> tuple[MediaRange, ...]:
     -------
     tuple of MediaRange
         The most wanted first; of equal quality in the order written. Refused ones (``q=0``) are
-        left out.
+        left out, but the others do not cover them.
 
     Raises
     ------
@@ -266,11 +282,14 @@ def parse_accept(header: str) -> tuple[MediaRange, ...]:
     --------
     >>> [one.type for one in parse_accept("text/html;q=0.5, image/*")]
     ['image/*', 'text/html']
+    >>> parse_accept("*/*, image/jpeg;q=0")[0].covers("image/jpeg")
+    False
     """
     header = header.strip(" \t\r\n,")
     if not header:
         return (MediaRange("*/*"),)
     ranges: list[MediaRange] = []
+    refused: set[str] = set()
     position = 0
     while position < len(header):
         found = _RANGE.match(header, position)
@@ -282,10 +301,15 @@ def parse_accept(header: str) -> tuple[MediaRange, ...]:
             raise ProtocolError(f"{header[:80]!r} is not a list of media types.")
         position = separator.end()
         quality = _quality(parameters.pop("q", "1"))
+        one = MediaRange("*/*" if found[1] == "*" else found[1].lower(), parameters, quality)
         if quality > 0:
-            kind = "*/*" if found[1] == "*" else found[1].lower()
-            ranges.append(MediaRange(kind, parameters, quality))
-    return tuple(sorted(ranges, key=lambda one: -one.quality))
+            ranges.append(one)
+        elif one.transfer_syntax in {None, "*"}:  # that syntax alone is refused, else
+            refused.add(one.part_type if "type" in parameters else one.type)
+    excepted = frozenset(refused)
+    return tuple(
+        replace(one, refused=excepted) for one in sorted(ranges, key=lambda one: -one.quality)
+    )
 
 
 def _quality(text: str) -> float:
