@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-import contextlib
+import base64
 import io
+import json
 import warnings
+import zlib
 from pathlib import Path
 
 import pydicom
@@ -10,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import data as pydicom_data
-from server.making import dicom, element, item, preamble
+from server.making import EXPLICIT, dicom, element, encapsulated, item, preamble
 
 from wsiweb.errors import ProtocolError
+from wsiweb.server import header as header_module
+from wsiweb.server import scan as scan_module
 from wsiweb.server.header import INLINE, read_header, read_meta
 from wsiweb.server.scan import scan
 
@@ -101,8 +105,8 @@ def test_large_values_are_found_where_they_are():
     inner = element(0x00282000, "OB", profile)
     data = dicom("1.2.5", x00480105=element(0x00480105, "SQ", item(b"") + item(inner)))
     header = ours(io.BytesIO(data))
-    ((path, (offset, length)),) = header.bulk.items()
-    assert path == "00480105/2/00282000"
+    ((path, (offset, length, unit)),) = header.bulk.items()
+    assert (path, unit) == ("00480105/2/00282000", 1)
     assert data[offset : offset + length] == profile
     assert header.model["00480105"]["Value"][1]["00282000"]["BulkDataURI"] == path
 
@@ -147,8 +151,64 @@ def test_damage_is_an_error_of_ours_and_nothing_else(draw):
 
 @given(st.binary(max_size=400))
 def test_noise_behind_a_good_beginning(noise):
-    with contextlib.suppress(ProtocolError):
-        scan(io.BytesIO(_WHOLE[:200] + noise))
+    words = "an instance"
+    try:
+        assert scan(io.BytesIO(_WHOLE[:200] + noise)).transfer_syntax == EXPLICIT
+    except ProtocolError as error:
+        words = error.message
+    assert len(words.split()) > 1
+
+
+def test_text_beyond_all_measure_is_left_out(monkeypatch):
+    monkeypatch.setattr(header_module, "_LONGEST_TEXT", 100)
+    data = dicom("1.2.5", x00104000=element(0x00104000, "LT", "x" * 102))
+    assert ours(io.BytesIO(data)).model["00104000"] == {"vr": "LT"}
+    data = dicom("1.2.5", x00104000=element(0x00104000, "LT", "x" * 100))
+    assert ours(io.BytesIO(data)).model["00104000"]["Value"] == ["x" * 100]
+
+
+def _deflated(data):
+    start = data.index(b"\x08\x00\x16\x00")
+    packer = zlib.compressobj(wbits=-15)
+    return preamble("1.2.840.10008.1.2.1.99") + packer.compress(data[start:]) + packer.flush()
+
+
+def test_a_deflated_dataset_beyond_all_measure_is_refused(monkeypatch):
+    data = _deflated(dicom("1.2.5", pixels=element(0x7FE00010, "OW", bytes(100_000))))
+    assert scan(io.BytesIO(data)).instance_uid == "1.2.5"
+    monkeypatch.setattr(scan_module, "_MOST_INFLATED", 50_000)
+    with pytest.raises(ProtocolError, match="larger than 50000 bytes"):
+        scan(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("size", [10, 3000])
+def test_an_icon_that_is_compressed_is_read_with_the_rest(count, size):
+    fragments = [bytes([number]) * size for number in range(1, count + 1)]
+    icon = item(
+        element(0x00280010, "US", b"\x40\0")
+        + encapsulated(fragments)
+        + element(0x7FE10010, "LO", "after")
+    )
+    data = dicom("1.2.5", x00880200=element(0x00880200, "SQ", icon))
+    scanned = scan(io.BytesIO(data))
+    assert scanned.frames is not None
+    (inner,) = json.loads(scanned.header)["00880200"]["Value"]
+    assert inner["7FE10010"]["Value"] == ["after"]
+    assert inner["7FE00010"]["vr"] == "OB"
+    if count == 1 and size == 10:
+        assert base64.b64decode(inner["7FE00010"]["InlineBinary"]) == fragments[0]
+    elif count == 1:
+        offset, length, _ = scanned.bulk[inner["7FE00010"]["BulkDataURI"]]
+        assert data[offset : offset + length] == fragments[0]
+    else:  # several pieces are no one value
+        assert inner["7FE00010"] == {"vr": "OB"}
+
+
+def test_an_icon_that_is_cut_off_is_refused():
+    icon = element(0x00880200, "SQ", item(encapsulated([b"abcd"])[:-9]))
+    with pytest.raises(ProtocolError):
+        scan(io.BytesIO(dicom("1.2.5", x00880200=icon)))
 
 
 def test_sequences_without_end_do_not_exhaust_the_stack():

@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom.encaps import generate_frames
 from server.making import ask, dicom, element
 
-from wsiweb.server import serve
+from wsiweb.server import render, serve
 
 
 def picture(answer):
@@ -129,3 +129,15 @@ def test_a_thumbnail_is_of_what_can_be_shown(grey):
     url, _ = grey
     assert ask(url, "/studies/1.2.3/series/1.2.3.6/thumbnail").status == 404
     assert ask(url, "/studies/1.2.3/thumbnail").status == 200
+
+
+def test_a_picture_of_too_many_tiles_is_refused(cmu, level, monkeypatch):
+    _, path, pixels = level
+    monkeypatch.setattr(render, "_MOST_TILES", 1)
+    refused = ask(cmu.url, f"{path}/rendered?viewport=100,100")
+    assert refused.status == 400
+    assert "too many to be rendered" in refused.json["error"]
+    monkeypatch.undo()
+    monkeypatch.setattr(render, "_MOST_PIXELS", pixels.shape[0] * pixels.shape[1] - 1)
+    assert ask(cmu.url, f"{path}/rendered").status == 400
+    assert ask(cmu.url, f"{path}/rendered?viewport=100,100").status == 200

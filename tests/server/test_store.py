@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import struct
 import time
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
-from server.making import EXPLICIT, dicom, element, encapsulated
+from server.making import EXPLICIT, dicom, element, encapsulated, preamble
 
 from wsiweb.errors import NotFound
+from wsiweb.server import inflating
 from wsiweb.server.files import frames_at_once
 from wsiweb.server.index import default_index_path
 from wsiweb.server.store import Store
@@ -228,6 +231,49 @@ def test_a_deflated_instance(store, folder):
     )
     assert frames(store, "1.10", 2, 1) == [b"\6" * 4, b"\5" * 4]
     assert store.bulk(store.instance(_STUDY, _SERIES, "1.10"), "00282000") == b"icc" * 500
+
+
+def test_a_deflated_instance_is_inflated_once_for_many_frames(store, folder, monkeypatch):
+    test_a_deflated_instance(store, folder)
+    times = []
+    body_of = inflating.body_of
+
+    def counting(handle, syntax):
+        times.append(handle)
+        return body_of(handle, syntax)
+
+    monkeypatch.setattr(inflating, "body_of", counting)
+    for _ in range(5):
+        assert frames(store, "1.10", 2, 1) == [b"\6" * 4, b"\5" * 4]
+    assert times == []
+    monkeypatch.setattr(inflating, "_MOST_KEPT", 10)  # larger ones are not kept
+    again = Store(folder, index=folder.parent / "index.sqlite", rescan=0)
+    for _ in range(2):
+        assert frames(again, "1.10", 2) == [b"\6" * 4]
+    assert len(times) == 2
+    again.close()
+
+
+def test_bulk_data_of_a_big_endian_instance_are_turned_round(store, folder):
+    def big(tag, vr, value):
+        head = struct.pack(">HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
+        long = vr in {"OW", "OB"}
+        return head + struct.pack(">xxI" if long else ">H", len(value)) + value
+
+    numbers = np.arange(1000)
+    texts = {
+        0x00080016: "1.2.840.10008.5.1.4.1.1.7", 0x00080018: "1.20",
+        0x0020000D: _STUDY, 0x0020000E: _SERIES,
+    }  # fmt: skip
+    dataset = b"".join(
+        big(tag, "UI", text.encode() + b"\0" * (len(text) % 2)) for tag, text in texts.items()
+    )
+    dataset += big(0x00281201, "OW", numbers.astype(">u2").tobytes())
+    dataset += big(0x00282000, "OB", bytes(range(250)) * 8)
+    (folder / "big.dcm").write_bytes(preamble("1.2.840.10008.1.2.2") + dataset)
+    instance = store.instance(_STUDY, _SERIES, "1.20")
+    assert store.bulk(instance, "00281201") == numbers.astype("<u2").tobytes()
+    assert store.bulk(instance, "00282000") == bytes(range(250)) * 8
 
 
 def test_pixels_that_cannot_be_told_apart_leave_the_header_readable(store, folder):

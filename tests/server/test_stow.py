@@ -163,6 +163,17 @@ def test_the_wrong_study_and_what_is_no_dicom(server, folder):
     ]
 
 
+def test_frames_that_are_not_understood_here_are_stored_all_the_same(server):
+    video = "1.2.840.10008.1.2.4.102"
+    film = dicom("1.1", syntax=video, frames=90, pixels=encapsulated([b"mp4 " * 9]))
+    odd = dicom("1.2", frames=5, pixels=element(0x7FE00010, "OW", bytes(4)))
+    answer = post(server, film, odd)
+    assert (answer.status, stored(answer)) == (200, ["1.1", "1.2"])
+    path = "/studies/1.2.3/series/1.2.3.4/instances/1.1"
+    assert ask(server.url, path, Accept="application/dicom").body == film
+    assert ask(server.url, f"{path}/frames/1").status == 404
+
+
 @pytest.mark.parametrize("which", ["study", "series", "instance"])
 def test_uids_never_become_paths_unchecked(server, folder, which):
     uids = {"study": "1.2.3", "series": "1.2.3.4", "instance": "1.1"}

@@ -10,13 +10,13 @@ import numpy as np
 
 from wsiweb.errors import NotFound
 from wsiweb.server.offsets import NativeFrames
-from wsiweb.server.scan import body_of, read_syntax
 from wsiweb.wire.media import TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wsiweb.server.index import Instance
+    from wsiweb.server.inflating import Inflated
     from wsiweb.server.offsets import FrameTable, Piece
 
 __all__ = ["Changed", "InstanceFile", "check_frames", "frames_at_once", "is_current", "walk"]
@@ -58,6 +58,8 @@ class InstanceFile:
     ----------
     instance : Instance
         Its row in the index.
+    inflated : Inflated
+        What is kept of deflated datasets.
 
     Raises
     ------
@@ -65,9 +67,10 @@ class InstanceFile:
         When it is not the file that was indexed; when reading, too.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, inflated: Inflated) -> None:
         self.instance = instance
-        self._inflated: BinaryIO | None = None
+        self._inflated = inflated
+        self._dataset: BinaryIO | None = None
         try:
             self._handle = open(instance.path, "rb", buffering=0)  # noqa: PTH123, SIM115 - see close
         except OSError as error:
@@ -94,9 +97,9 @@ class InstanceFile:
         """Return the bytes at an offset of the dataset, inflated where it is stored deflated."""
         if not _deflated(self.instance):
             return self._read(self._handle, piece)
-        if self._inflated is None:
-            self._inflated = body_of(self._handle, read_syntax(self._handle)[1])
-        return self._read(self._inflated, piece)
+        if self._dataset is None:
+            self._dataset = self._inflated.dataset(self.instance, self._handle)
+        return self._read(self._dataset, piece)
 
     def frame(self, number: int) -> bytes:
         """Return a frame, by its one-based number, as stored, its fragments joined.

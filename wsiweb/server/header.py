@@ -20,7 +20,7 @@ from wsiweb.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Header", "PixelElement", "read_header", "read_meta", "swapped"]
+__all__ = ["BulkPiece", "Header", "PixelElement", "read_header", "read_meta", "swapped"]
 
 UNDEFINED = 0xFFFFFFFF
 INLINE = 1024  # bytes of a binary value that is still written into the JSON
@@ -40,6 +40,10 @@ _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL
 _BINARY = {"OB": 1, "UN": 1, "OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}  # bytes of a unit
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 _WHOLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})  # a backslash does not separate values
+
+
+BulkPiece = tuple[int, int, int]
+"""Offset and length of a value in bytes, and the bytes of a unit to be turned round, else 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Header:
         The dataset as a plain DICOM JSON object. A binary value above `INLINE` bytes has
         ``BulkDataURI`` set to its path: tags and one-based item numbers, joined by slashes.
     bulk : dict
-        Of each of those paths: offset and length of the value.
+        Of each of those paths: offset and length of the value, and how many bytes belong together
+        that have to be turned round (big endian), else 1.
     pixels : PixelElement or None
         The pixel data, if there are any.
     extended_offsets, extended_lengths : bytes
@@ -79,7 +84,7 @@ class Header:
     """
 
     model: dict[str, Any] = field(default_factory=dict[str, Any])
-    bulk: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    bulk: dict[str, BulkPiece] = field(default_factory=dict[str, BulkPiece])
     pixels: PixelElement | None = None
     extended_offsets: bytes = b""
     extended_lengths: bytes = b""
@@ -206,7 +211,9 @@ class _Reader:
                 known = _dictionary_vr(tag, model)
                 vr = known if vr is None or known != "SQ" else vr
             name = f"{tag:08X}"
-            if vr == "SQ" or (length == UNDEFINED and vr == "UN"):
+            if tag in _PIXELS and length == UNDEFINED:
+                model[name] = self._icon((*path, name))
+            elif vr == "SQ" or (length == UNDEFINED and vr == "UN"):
                 model[name] = self._sequence(length, (*path, name), depth, as_un=vr == "UN")
             elif tag & 0xFFFF == 0 or tag >> 16 == 0xFFFE:
                 self._skip(length)  # a group length, or a stray delimiter
@@ -247,6 +254,26 @@ class _Reader:
         self._implicit = implicit
         return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
 
+    def _icon(self, path: tuple[str, ...]) -> dict[str, Any]:
+        """Read compressed pixels within a sequence: one fragment is a value, several are none."""
+        fragments: list[tuple[int, int]] = []
+        while True:
+            tag, _, length = self._element()
+            if tag == _SEQUENCE_END:
+                break
+            if tag != _ITEM:
+                raise ProtocolError(f"{path[-1]} in {path[0]} holds something that is no item")
+            fragments.append((self._position, length))
+            self._skip(length)
+        if len(fragments) != 2:  # the offset table, and the picture
+            return {"vr": "OB"}
+        after = self._position
+        self._position, length = fragments[1]
+        self._handle.seek(self._position)
+        entry = self._binary("OB", length, path)
+        self._position = self._handle.seek(after)
+        return entry
+
     def _value(
         self, tag: int, vr: str, length: int, path: tuple[str, ...]
     ) -> dict[str, Any] | None:
@@ -280,7 +307,8 @@ class _Reader:
     def _binary(self, vr: str, length: int, path: tuple[str, ...]) -> dict[str, Any]:
         if length > INLINE:
             name = "/".join(path)
-            self.header.bulk[name] = (self._position, length)
+            unit = _BINARY[vr] if self._big_endian else 1
+            self.header.bulk[name] = (self._position, length, unit)
             self._skip(length)
             return {"vr": vr, "BulkDataURI": name}
         value = self._read(length)

@@ -27,9 +27,11 @@ from wsiweb.server.scan import Picture, Scanned
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
+    from wsiweb.server.header import BulkPiece
+
 __all__ = ["File", "Group", "Index", "IndexLost", "Instance", "Skipped", "default_index_path"]
 
-_VERSION = 2  # of the schema and of what is written into it; another one is thrown away
+_VERSION = 3  # of the schema and of what is written into it; another one is thrown away
 _SCHEMA = """
 CREATE TABLE files (
     path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, reason TEXT, twin TEXT
@@ -317,8 +319,8 @@ class Index:
         rows = self._all("SELECT header FROM documents WHERE id = ?", key)
         return zlib.decompress(rows[0][0], 31) if rows else None
 
-    def bulk(self, key: int) -> dict[str, tuple[int, int]]:
-        """Return offset and length of an instance's large values, by path."""
+    def bulk(self, key: int) -> dict[str, BulkPiece]:
+        """Return where an instance's large values lie, by path."""
         rows = self._all("SELECT bulk FROM documents WHERE id = ?", key)
         return msgspec.json.decode(rows[0][0]) if rows else {}
 

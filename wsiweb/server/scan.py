@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from wsiweb.errors import ProtocolError
-from wsiweb.server.header import Header, read_header, read_meta
+from wsiweb.server.header import BulkPiece, Header, read_header, read_meta
 from wsiweb.server.offsets import CutShort, FrameTable, encapsulated_frames, native_frames
 from wsiweb.wire.media import TRANSFER_SYNTAXES, TransferSyntax
 from wsiweb.wire.uris import is_uid
@@ -59,7 +59,7 @@ class Scanned:
     summary : bytes
         The same without its large values, for searches.
     bulk : dict
-        Path of each value that is not in the header: offset and length.
+        Path of each value that is not in the header, and where it lies, as in `Header`.
     picture : Picture or None
         How frames are stored; None for an object without pixels.
     frames : FrameTable or None
@@ -78,7 +78,7 @@ class Scanned:
     modality: str
     header: bytes
     summary: bytes
-    bulk: dict[str, tuple[int, int]]
+    bulk: dict[str, BulkPiece]
     picture: Picture | None
     frames: FrameTable | None
     trouble: str

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from wsiweb.errors import NotFound, ProtocolError
 from wsiweb.server.files import Changed, InstanceFile, check_frames, is_current, walk
+from wsiweb.server.header import swapped
 from wsiweb.server.index import File, Index, IndexLost, Instance, Skipped, default_index_path
+from wsiweb.server.inflating import Inflated
 from wsiweb.server.offsets import EncapsulatedFrames
 from wsiweb.server.scan import Scanned, scan
 
@@ -56,6 +58,7 @@ class Store:
         self._rescan = rescan
         self._looking = threading.Lock()
         self._last_look = self._next_look = -1.0
+        self._inflated = Inflated()
         self._unread: dict[bytes, str] = {}
         self._held: OrderedDict[str, Instance] = OrderedDict()
         self._held_frames = 0
@@ -250,7 +253,9 @@ class Store:
             piece = self.index.bulk(file.instance.key).get(path)
             if piece is None:
                 raise NotFound(f"Instance {instance.uid} has no bulk data {path!r}.")
-            return file.value((piece[0], piece[1]))
+            offset, length, unit = piece
+            value = file.value((offset, length))
+            return swapped(value, unit) if unit > 1 else value
 
     def whole(self, instance: Instance) -> Iterator[bytes]:
         """Yield the file of an instance in pieces, exactly as it is."""
@@ -261,10 +266,10 @@ class Store:
     def _opened(self, instance: Instance) -> Generator[InstanceFile]:
         """Open the file of an instance; if it changed since it was indexed, as it is now."""
         try:
-            file = InstanceFile(instance)
+            file = InstanceFile(instance, self._inflated)
         except Changed:
             current = self.instance(instance.study, instance.series, instance.uid)
-            file = InstanceFile(current)
+            file = InstanceFile(current, self._inflated)
         with contextlib.closing(file):
             yield file
 
