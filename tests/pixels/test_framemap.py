@@ -123,3 +123,8 @@ def test_places_outside_are_index_errors():
     for part, number in [(0, 0), (0, 5), (1, 1), (-1, 1)]:
         with pytest.raises(IndexError, match="There is no frame"):
             grid.place(part, number)
+
+
+def test_maps_of_other_grids_are_not_stacked():
+    with pytest.raises(ValueError, match="one grid"):
+        FrameMap.stacked([FrameMap.full(columns=3, rows=2), FrameMap.full(columns=2, rows=3)])

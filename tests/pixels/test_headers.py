@@ -7,6 +7,7 @@ import copy
 import json
 import random
 import time
+import tracemalloc
 
 import numpy as np
 import pydicom
@@ -517,6 +518,67 @@ def test_fifty_thousand_sparse_frames_are_read_within_a_second():
     assert time.perf_counter() - began < 2  # 0.5 s here; the machine may be busy
     for number in (0, 1, 777, 49_999):
         assert level.frame(*places[number]).number == number + 1
+
+
+# Channels in instances of their own
+
+
+def test_optical_paths_in_instances_of_their_own_are_channels_of_one_level():
+    pyramid = read(
+        header(1, OpticalPathSequence=paths("10")),
+        header(2, 250, 150, OpticalPathSequence=paths("9")),
+        header(3, OpticalPathSequence=paths("9")),
+        header(4, 250, 150, OpticalPathSequence=paths("10")),
+        header(5, 100, 60, OpticalPathSequence=paths("9")),
+    )
+    assert [level.channels for level in pyramid.levels] == [("9", "10")] * 2
+    assert pyramid.levels[0].frame(4, 2, 0) == FrameAddress("1.2.3.3", 15)
+    assert pyramid.levels[0].frame(0, 0, 1) == FrameAddress("1.2.3.1", 1)
+    assert pyramid.levels[0].frame_count == 30
+    assert not pyramid.levels[0].sparse
+    assert pyramid.levels[1].frame(0, 0, 0) == FrameAddress("1.2.3.2", 1)
+    assert pyramid.levels[1].frame(1, 0, 1) == FrameAddress("1.2.3.4", 2)
+    assert pyramid.levels[1].crop_of(FrameAddress("1.2.3.4", 3)) == (50, 100)
+    assert reasons(pyramid) == {"1.2.3.5": "has 1 optical paths, the finest level 2"}
+
+
+def test_sparse_and_full_channels_are_put_together():
+    (level,) = read(
+        sparse(1, [(4, 2), (1, 0)], OpticalPathSequence=paths("a")),
+        header(2, OpticalPathSequence=paths("b", "c"), NumberOfFrames=element("IS", 30)),
+        sparse(3, [(3, 1)], OpticalPathSequence=paths("d")),
+    ).levels
+    assert level.channels == ("a", "b", "c", "d")
+    assert level.frame(4, 2, 0) == FrameAddress("1.2.3.1", 1)
+    assert level.frame(0, 0, 0) is None
+    assert level.frame(0, 0, 2) == FrameAddress("1.2.3.2", 16)
+    assert level.frame(3, 1, 3) == FrameAddress("1.2.3.3", 1)
+    assert level.sparse
+
+
+def test_a_claim_of_many_frames_beside_a_sparse_channel_takes_no_memory():
+    big = {"Rows": element("US", 10), "Columns": element("US", 10)}
+    many = header(2, 40_000, 40_000, OpticalPathSequence=paths("b"), **big,
+                  NumberOfFrames=element("IS", 4000**2))  # fmt: skip
+    one = sparse(1, [(0, 0)], OpticalPathSequence=paths("a"), **big)
+    for keyword in ("TotalPixelMatrixColumns", "TotalPixelMatrixRows"):
+        one[tag_of(keyword)] = element("UL", 40_000)
+    tracemalloc.start()
+    pyramid = read(one, many)
+    assert tracemalloc.get_traced_memory()[1] < 10**6
+    tracemalloc.stop()
+    assert len(pyramid.left_out) == 1
+
+
+def test_another_focal_plane_in_an_instance_of_its_own_is_left_out_loudly():
+    higher = sequence(
+        XOffsetInSlideCoordinateSystem=element("DS", 20),
+        YOffsetInSlideCoordinateSystem=element("DS", 40),
+        ZOffsetInSlideCoordinateSystem=element("DS", 0.001),
+    )
+    with pytest.warns(UserWarning, match=r"1\.2\.3\.2 is left out: it is another focal plane"):
+        pyramid = read(header(1), header(2, TotalPixelMatrixOriginSequence=higher))
+    assert "another focal plane of level 0" in reasons(pyramid)["1.2.3.2"]
 
 
 # Concatenations

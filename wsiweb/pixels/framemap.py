@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 __all__ = ["FrameMap"]
@@ -116,6 +118,38 @@ class FrameMap:
         ):
             return cls(columns, rows, planes, channels, starts)  # complete, and in order
         return cls(columns, rows, planes, channels, starts, cells, numbers)
+
+    @classmethod
+    def stacked(cls, maps: Sequence[FrameMap]) -> FrameMap:
+        """Return the map of all channels of several images of one grid, each in its own parts.
+
+        Raises
+        ------
+        ValueError
+            If grids or focal planes differ.
+        """
+        first = maps[0]
+        if len({(one.columns, one.rows, one.planes) for one in maps}) != 1:
+            raise ValueError("Only maps of one grid, with the same focal planes, can be stacked.")
+        starts: list[int] = []
+        cells: list[NDArray[np.int64]] = []
+        numbers: list[NDArray[np.int64]] = []
+        frames = channels = 0
+        for one in maps:
+            starts += [frames + start for start in one.starts]
+            before = channels * first.planes * first.rows * first.columns
+            if one.cells is not None and one.numbers is not None:
+                cells.append(one.cells + before)
+                numbers.append(one.numbers + frames)
+            else:
+                cells.append(np.arange(before, before + len(one)))
+                numbers.append(np.arange(frames, frames + len(one)))
+            frames += len(one)
+            channels += one.channels
+        grid = (first.columns, first.rows, first.planes, channels, tuple(starts))
+        if all(one.cells is None for one in maps):
+            return cls(*grid)
+        return cls(*grid, np.concatenate(cells), np.concatenate(numbers))
 
     @property
     def complete(self) -> bool:

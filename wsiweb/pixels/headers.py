@@ -7,12 +7,14 @@ cannot be true is refused, naming attribute and instance.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.pixels.assembly import image_of
+from wsiweb.pixels.channels import are_channels, joined
 from wsiweb.pixels.instance import Header, Unsupported, flavor_of, identity_of, read_header
 from wsiweb.pixels.pyramid import LeftOut, Level, Pyramid, TiledImage
 
@@ -59,7 +61,7 @@ def read_pyramid(instances: Sequence[Attributes]) -> Pyramid:
             f"Series {series[1] or '?'} has no whole-slide image with ImageType VOLUME that can "
             f"be read. {'Its instances: ' + reasons if reasons else 'It has no instances'}."
         )
-    chosen = _one_family(sorting, volumes)
+    chosen = _with_channels(_one_family(sorting, volumes))
     base = chosen[0]
     for area, words in sorting.unreadable:
         if area > base.first.area:
@@ -192,6 +194,19 @@ def _one_family(sorting: _Sorting, volumes: list[_Found]) -> list[_Found]:
     return [each for each in volumes if each.first.family == family]
 
 
+def _with_channels(volumes: list[_Found]) -> list[_Found]:
+    """Put images together that are channels of each other."""
+    groups: list[list[_Found]] = []
+    for each in volumes:
+        for group in groups:
+            if all(are_channels(own.image, each.image) for own in group):
+                group.append(each)
+                break
+        else:
+            groups.append([each])
+    return [_Found(group[0].first, joined([each.image for each in group])) for group in groups]
+
+
 def _levels(sorting: _Sorting, volumes: list[_Found]) -> tuple[Level, ...]:
     """Make levels of the images that fit the finest one."""
     base = volumes[0].image
@@ -209,7 +224,7 @@ def _misfit(base: TiledImage, image: TiledImage, levels: list[Level]) -> str:
     """Say why an image is no level of the pyramid; empty if it is one."""
     for level in levels:
         if level.size == image.size:
-            return f"is as large as level {level.index} ({level.instance_uids[0]})"
+            return _doubled(level, image)
     if (image.samples, image.dtype) != (base.samples, base.dtype):
         return (
             f"has {image.samples} samples of {image.dtype} a pixel, the finest level "
@@ -222,6 +237,18 @@ def _misfit(base: TiledImage, image: TiledImage, levels: list[Level]) -> str:
     if abs(across / down - 1) > _SKEW + rounding:
         return f"has other proportions ({image.size}) than the finest level ({base.size})"
     return ""
+
+
+def _doubled(level: Level, image: TiledImage) -> str:
+    """Say why an image as large as a level is none; loudly, if it is another focal plane."""
+    if level.geometry and image.geometry and level.geometry.origin[2] != image.geometry.origin[2]:
+        warnings.warn(
+            f"Instance {image.instance_uids[0]} is left out: it is another focal plane of "
+            f"{level.instance_uids[0]}, and planes are read from one instance only.",
+            stacklevel=2,
+        )
+        return f"is another focal plane of level {level.index} ({level.instance_uids[0]})"
+    return f"is as large as level {level.index} ({level.instance_uids[0]})"
 
 
 def _leave(sorting: _Sorting, found: _Found, reason: str) -> None:

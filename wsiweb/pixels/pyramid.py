@@ -135,7 +135,8 @@ class TiledImage:
     study_uid, series_uid : str
         Where it is kept.
     instance_uids : tuple of str
-        The instance that holds it; several, in order, when it is a concatenation.
+        The instance that holds it; several, in order, when it is a concatenation, or when
+        optical paths are in instances of their own.
     transfer_syntax : str or None
         How frames are stored, if the archive says so (AvailableTransferSyntaxUID).
     flavor : str
@@ -145,7 +146,8 @@ class TiledImage:
     format : PixelFormat
         How the pixels of a frame are stored.
     channels : tuple of str
-        OpticalPathIdentifier of each channel, in the order of OpticalPathSequence.
+        OpticalPathIdentifier of each channel, in the order of OpticalPathSequence; of their
+        identifiers, where they are in instances of their own.
     focal_planes : int
         Number of focal planes; `z` counts them from the slide to the cover slip.
     mpp : tuple of float or None
