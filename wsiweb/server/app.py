@@ -7,7 +7,6 @@ for them. Handlers are thin: what is asked is understood by `wsiweb.wire`, answe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,10 +17,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from wsiweb.server import render
 from wsiweb.server.answers import ERRORS, Refusal, gzipped, made_in_thread, multipart, refusal
-from wsiweb.server.files import check_frames, frames_at_once
+from wsiweb.server.frames import Frames
 from wsiweb.server.negotiate import (
-    FrameAnswer,
-    choose_frames,
     choose_one,
     takes_gzip,
     wants_json,
@@ -29,12 +26,12 @@ from wsiweb.server.negotiate import (
 )
 from wsiweb.server.origin import base_url
 from wsiweb.server.placing import sweep
+from wsiweb.server.routing import METHODS, Handler, accept_of, resource_of, route
 from wsiweb.server.scan import BULK_MARK
 from wsiweb.server.search import search
 from wsiweb.server.store import Store
 from wsiweb.server.stow import Incoming, too_large
 from wsiweb.wire.media import DICOM, DICOM_JSON, OCTETS
-from wsiweb.wire.multipart import closing, content_type, new_boundary, part_head
 from wsiweb.wire.query import Level, Query
 from wsiweb.wire.uris import Resource
 
@@ -43,13 +40,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from wsiweb.server.index import Instance
 
 __all__ = ["create_app"]
 
-_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
 _CUT = '299 wsiweb "There are more matches: ask for them with limit and offset."'
 _CHUNK = 2**20  # bytes of a body that are written at once
@@ -96,33 +91,6 @@ def create_app(
     return app
 
 
-_Handler = Callable[["Request"], Awaitable[Response]]
-
-
-def _route(path: str, read: _Handler, store: _Handler | None = None) -> Route:
-    """Return the route of a resource, which tells what may be done with it."""
-
-    async def answer(request: Request) -> Response:
-        if request.method in {"GET", "HEAD"}:
-            return await read(request)
-        if request.method == "POST" and store is not None:
-            return await store(request)
-        return _no_such_method(request.method, stores=store is not None)
-
-    return Route(path, answer, methods=_METHODS)
-
-
-def _no_such_method(method: str, *, stores: bool = False) -> Response:
-    """Answer OPTIONS, and refuse what a resource does not do."""
-    allow = {"Allow": "GET, HEAD, POST, OPTIONS" if stores else "GET, HEAD, OPTIONS"}
-    if method == "OPTIONS":
-        return Response(None, 204, allow)
-    if method == "POST":
-        words = "Nothing is stored here: the archive is read-only unless started with --stow."
-        return refusal(405, words, allow)
-    return refusal(405, f"There is nothing to {method} here.", allow)
-
-
 class _Service:
     """The handlers of one folder; `max_stow` is 0 where nothing may be stored."""
 
@@ -136,7 +104,7 @@ class _Service:
         series = f"{study}/series/{{series}}"
         instance = f"{series}/instances/{{instance}}"
         frames = f"{instance}/frames/{{frames}}"
-        read: list[tuple[str, _Handler]] = [
+        read: list[tuple[str, Handler]] = [
             *((path, self.retrieve) for path in (series, instance)),
             *((f"{path}/metadata", self.metadata) for path in (study, series, instance)),
             (f"{instance}/bulkdata/{{path:path}}", self.bulkdata),
@@ -147,20 +115,20 @@ class _Service:
             (f"{series}/instances", self.search),
         ]
         return [
-            Route(frames, _Frames(self.store), methods=_METHODS),
-            _route("/studies", self.search, self.stow if self._max_stow else None),
-            _route(study, self.retrieve, self.stow if self._max_stow else None),
-            *(_route(path, handler) for path, handler in read),
+            Route(frames, Frames(self.store), methods=METHODS),
+            route("/studies", self.search, self.stow if self._max_stow else None),
+            route(study, self.retrieve, self.stow if self._max_stow else None),
+            *(route(path, handler) for path, handler in read),
         ]
 
     async def search(self, request: Request) -> Response:
         """QIDO-RS (PS3.18 10.6)."""
-        resource = _resource(request.scope)
+        resource = resource_of(request.scope)
         level: Level = resource.aspect  # type: ignore[assignment] - the routes say so
         query = Query.parse(
             level, request.query_params.multi_items(), study=resource.study, series=resource.series
         )
-        if not wants_json(_accept(request.scope)):
+        if not wants_json(accept_of(request.scope)):
             raise Refusal(406, "Searches are answered in application/dicom+json.")
         base = base_url(request)
 
@@ -178,9 +146,9 @@ class _Service:
 
     async def metadata(self, request: Request) -> Response:
         """WADO-RS metadata (PS3.18 10.4.1.1.2)."""
-        if not wants_json(_accept(request.scope)):
+        if not wants_json(accept_of(request.scope)):
             raise Refusal(406, "Metadata are to be had in application/dicom+json.")
-        instances = await asyncio.to_thread(self._instances, _resource(request.scope))
+        instances = await asyncio.to_thread(self._instances, resource_of(request.scope))
         pieces = self._documents(instances, base_url(request))
         if not takes_gzip(request.headers.get("accept-encoding", "")):
             return await made_in_thread(pieces, DICOM_JSON, _JSON_HEADERS)
@@ -203,8 +171,8 @@ class _Service:
 
     async def retrieve(self, request: Request) -> Response:
         """WADO-RS objects (PS3.18 10.4.1.1.1), always as they are stored."""
-        resource = _resource(request.scope)
-        accept = _accept(request.scope)
+        resource = resource_of(request.scope)
+        accept = accept_of(request.scope)
         instances = await asyncio.to_thread(self._instances, resource)
         stored = {instance.transfer_syntax for instance in instances}
         several = wants_multipart(accept, DICOM, stored)
@@ -231,8 +199,8 @@ class _Service:
 
     async def bulkdata(self, request: Request) -> Response:
         """WADO-RS bulk data (PS3.18 10.4.1.1.5)."""
-        resource = _resource(request.scope)
-        several = wants_multipart(_accept(request.scope), OCTETS)
+        resource = resource_of(request.scope)
+        several = wants_multipart(accept_of(request.scope), OCTETS)
         if several is None:
             raise Refusal(406, "Bulk data are to be had as application/octet-stream.")
 
@@ -247,8 +215,8 @@ class _Service:
 
     async def rendered(self, request: Request) -> Response:
         """WADO-RS rendered and thumbnail (PS3.18 10.4.1.1.3, 10.4.1.1.4)."""
-        resource = _resource(request.scope)
-        media_type = choose_one(_accept(request.scope), render.MEDIA_TYPES)
+        resource = resource_of(request.scope)
+        media_type = choose_one(accept_of(request.scope), render.MEDIA_TYPES)
         if media_type is None:
             raise Refusal(406, "Pictures are to be had as image/jpeg and image/png.")
         if len(resource.frames) > 1:
@@ -272,7 +240,7 @@ class _Service:
 
     async def stow(self, request: Request) -> Response:
         """STOW-RS (PS3.18 10.5)."""
-        study = _resource(request.scope).study
+        study = resource_of(request.scope).study
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length[:20]) > self._max_stow:
             raise too_large(self._max_stow)
@@ -304,99 +272,3 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
             yield bytes(held)
             held.clear()
     yield bytes(held)
-
-
-class _Frames:
-    """WADO-RS frames (PS3.18 10.4.1.1.6), as a bare ASGI application: the hot path.
-
-    Starlette's request and response objects would double what a warm frame costs.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in {"GET", "HEAD"}:
-            await _no_such_method(scope["method"])(scope, receive, send)
-            return
-        resource = _resource(scope)
-        uids = resource.study or "", resource.series or "", resource.instance or ""
-        numbers, accept = resource.frames, _accept(scope)
-        held = self._store.held(*uids)
-        if held is not None:
-            answer = choose_frames(accept, held.transfer_syntax, single=len(numbers) == 1)
-            if answer is not None and not answer.decoded:
-                frames = frames_at_once(held, numbers)
-                if frames is not None:
-                    await _send(frames, answer, send)
-                    return
-        # Whatever stands against it may be so of a file that is no longer there: look.
-        instance = await asyncio.to_thread(self._store.instance, *uids)
-        check_frames(instance, numbers)
-        answer = choose_frames(accept, instance.transfer_syntax, single=len(numbers) == 1)
-        if answer is None:
-            raise Refusal(406, _offer(instance.transfer_syntax))
-        response = await self._in_thread(instance, numbers, answer)
-        await response(scope, receive, send)
-
-    async def _in_thread(
-        self, instance: Instance, numbers: tuple[int, ...], answer: FrameAnswer
-    ) -> Response:
-        head, tail, media_type = _envelope(answer)
-
-        def pieces() -> Iterator[bytes]:
-            for frame in self._store.frames(instance, numbers):
-                yield head
-                yield _bare(frame, instance) if answer.decoded else frame
-            yield tail
-
-        return await made_in_thread(pieces(), media_type)
-
-
-async def _send(frames: list[bytearray], answer: FrameAnswer, send: Send) -> None:
-    head, tail, media_type = _envelope(answer)
-    body = b"".join([piece for frame in frames for piece in (head, frame)]) + tail
-    headers = [
-        (b"content-length", str(len(body)).encode()),
-        (b"content-type", media_type.encode()),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def _envelope(answer: FrameAnswer) -> tuple[bytes, bytes, str]:
-    """Return what stands before each frame and after the last, and the Content-Type."""
-    part_type = f"{answer.media_type}; transfer-syntax={answer.transfer_syntax}"
-    if not answer.multipart:
-        return b"", b"", part_type
-    boundary = new_boundary()
-    head = part_head(boundary, {"Content-Type": part_type})
-    return head, closing(boundary), content_type(answer.media_type, boundary)
-
-
-def _bare(frame: bytes, instance: Instance) -> bytes:
-    """Return the pixels of a frame without compression, in little endian."""
-    pixels = render.decoded(frame, instance)
-    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _offer(stored: str) -> str:
-    return (
-        'Frames are to be had as multipart/related; type="application/octet-stream": with '
-        f"transfer-syntax=* as they are stored ({stored}), without it as bare pixels."
-    )
-
-
-def _resource(scope: Scope) -> Resource:
-    path: str = scope["path"]
-    return Resource.parse(path.removeprefix(scope.get("root_path", "")))
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    """Return a header, of a repeated one all values, as one text."""
-    values = [value for key, value in scope["headers"] if key == name]
-    return b",".join(values).decode("latin-1")
-
-
-def _accept(scope: Scope) -> str:
-    return _header(scope, b"accept")

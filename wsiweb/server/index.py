@@ -21,6 +21,7 @@ import msgspec
 import platformdirs
 
 from wsiweb.errors import WsiwebError
+from wsiweb.server.database import open_database
 from wsiweb.server.offsets import FrameTable, pack_table, unpack_table
 from wsiweb.server.scan import Picture, Scanned
 
@@ -31,23 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["File", "Group", "Index", "IndexLost", "Instance", "Skipped", "default_index_path"]
 
-_VERSION = 3  # of the schema and of what is written into it; another one is thrown away
-_SCHEMA = """
-CREATE TABLE files (
-    path BLOB PRIMARY KEY, size INTEGER, mtime INTEGER, reason TEXT, twin TEXT
-) WITHOUT ROWID;
-CREATE TABLE instances (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE, study TEXT, series TEXT, class TEXT,
-    modality TEXT, syntax TEXT, path BLOB UNIQUE, size INTEGER, mtime INTEGER
-);
-CREATE INDEX tree ON instances (study, series, modality);
-CREATE TABLE documents (
-    id INTEGER PRIMARY KEY, summary BLOB, header BLOB, bulk BLOB, picture BLOB, frames BLOB,
-    trouble TEXT
-);
-"""
 _inherited: list[sqlite3.Connection] = []
-_MEMORY = ":memory:"
 _ROW = "uid, study, series, class, syntax, path, size, mtime, picture, frames, trouble, i.id"
 
 
@@ -185,7 +170,7 @@ class Index:
             self._database = None
         if self._database is None:
             self._process = os.getpid()
-            self._database = _open(self._path)
+            self._database = open_database(self._path)
             # An app that is dropped without being closed must not keep files open.
             self._finalizer = weakref.finalize(self, self._database.close)
         return self._database
@@ -402,46 +387,6 @@ def _insert(database: sqlite3.Connection, file: File, scanned: Scanned) -> bytes
         ),
     )
     return None
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    """Open a database; in memory without a path, and where that path cannot be used."""
-    if path is None:
-        return _prepared(_connect(_MEMORY))
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for attempt in (1, 2):
-            database = _connect(str(path))
-            try:
-                return _prepared(database)
-            except sqlite3.DatabaseError as error:
-                database.close()
-                # Damaged, or no database at all: it is only a cache. (Locked or unwritable is an
-                # OperationalError, and no reason to delete what another process uses.)
-                if isinstance(error, sqlite3.OperationalError) or attempt == 2:
-                    raise
-                path.unlink()
-    except (OSError, sqlite3.Error):
-        pass
-    return _prepared(_connect(_MEMORY))
-
-
-def _connect(name: str) -> sqlite3.Connection:
-    return sqlite3.connect(name, timeout=30, isolation_level=None, check_same_thread=False)
-
-
-def _prepared(database: sqlite3.Connection) -> sqlite3.Connection:
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")  # a crash may cost the last rows: a rescan
-    database.execute("BEGIN IMMEDIATE")
-    if database.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-        for table in ("files", "instances", "documents"):
-            database.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in filter(str.strip, _SCHEMA.split(";")):
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {_VERSION}")
-    database.commit()
-    return database
 
 
 # A process may fork while its threads search (data loaders do). If one of them is inside of SQLite
