@@ -143,17 +143,34 @@ JSON = st.recursive(
 @given(JSON)
 def test_any_value_is_read_or_refused_by_us(value):
     (one,) = Attributes.decode(json.dumps([{"00280010": {"vr": "US", "Value": value}}]).encode())
-    for read in (one.texts, one.names, one.integers, one.numbers, one.items):
-        with contextlib.suppress(ProtocolError):
-            read("Rows")
+    kinds = {
+        one.texts: str,
+        one.names: str,
+        one.integers: int,
+        one.numbers: float,
+        one.items: Attributes,
+    }
+    for read, kind in kinds.items():
+        try:
+            values = read("Rows")
+        except ProtocolError as error:
+            words = error.message
+            assert "Rows" in words
+        else:
+            assert type(values) is tuple
+            assert all(isinstance(each, kind) for each in values)
+            assert len(values) <= (3 * len(value) if isinstance(value, list) else 0)
 
 
 @given(st.recursive(JSON, lambda inner: st.dictionaries(TAGS, inner, max_size=3), max_leaves=8))
 def test_any_json_is_a_dataset_or_refused_by_us(value):
     with contextlib.suppress(ProtocolError):
-        for one in Attributes.decode(json.dumps(value).encode()):
-            one.to_dict()
+        datasets = Attributes.decode(json.dumps(value).encode())
+        assert len(datasets) == (len(value) if isinstance(value, list) else 1)
+        for one in datasets:
+            assert set(one.to_dict()) == set(one.tags())
             for tag in one.tags():
+                assert tag in one
                 for read in (one.text, one.number, one.integer, one.item, one.bulk, one.vr):
                     with contextlib.suppress(ProtocolError):
                         read(tag)
@@ -164,7 +181,7 @@ def test_any_bytes_are_datasets_or_refused_by_us(data):
     for body in (data, b'[{"00280010":{"vr":"US","Value":[' + data + b"]}}]"):
         with contextlib.suppress(ProtocolError):
             for one in Attributes.decode(body):
-                one.to_dict()
+                json.dumps(one.to_dict())  # what was read can be written again
 
 
 @pytest.mark.parametrize("value", [b'["\xff"]', b"[1e999]", b"3", b"[9" + b"9" * 9000 + b"]"])

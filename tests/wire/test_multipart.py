@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wsiweb.errors import ProtocolError
@@ -93,6 +93,8 @@ def test_lf_only_with_preamble_and_epilogue(parts, length, epilogue):
 
 @given(PARTS.filter(bool), st.data())
 def test_every_truncation_is_an_error(parts, data):
+    # Data may begin like the closing delimiter, and are one if they are cut right there.
+    assume(not any(b"--b0undary--" in part.body for part in parts))
     body = b"".join(multipart.encode(parts, "b0undary"))
     cut = data.draw(st.integers(0, len(body) - len(b"--\r\n") - 1))
     with pytest.raises(ProtocolError, match="cut off"):

@@ -121,5 +121,6 @@ def test_each_kind_has_its_own_description_and_count():
 def test_any_value_makes_a_record(kind, vr, value):
     tags = [tag_of(keyword) for keyword, _ in _ATTRIBUTES.values()]
     record = kind.from_json(Attributes.of({tag: {"vr": vr, "Value": value} for tag in tags}))
-    json.dumps(record.to_dict())
-    json.dumps(record.to_json())
+    assert set(json.loads(json.dumps(record.to_dict()))) == set(record.to_dict())
+    # What was understood of it stays so on the way there and back.
+    assert kind.from_json(Attributes.of(json.loads(json.dumps(record.to_json())))) == record
