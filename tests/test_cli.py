@@ -90,6 +90,7 @@ def test_pictures(run, made_server, tmp_path):
         (["info", "FOLDER", "--series", "3"], 1, "no slide with the series UID 3"),
         (["info", "FOLDER", "--study", "../x"], 1, "UID"),
         (["serve", "/no/such"], 2, "does not exist"),
+        (["serve", "FOLDER", "--allow-host", "a b"], 1, "host"),
         (["serve", "FOLDER", "--host", "0.0.0.0"], 1, "remote"),
         (["demo", "--size", "3"], 2, "size"),
     ],

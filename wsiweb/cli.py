@@ -259,7 +259,21 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
     help="Listen on other than loopback addresses. There is no login: everyone who reaches the "
     "port sees everything.",
 )
-def serve(folder: Path, host: str, port: int, *, stow: bool, allow_remote: bool) -> None:
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Answer under this name too, as a reverse proxy passes it on; repeatable.",
+)
+def serve(
+    folder: Path,
+    host: str,
+    port: int,
+    *,
+    stow: bool,
+    allow_remote: bool,
+    allow_host: tuple[str, ...],
+) -> None:
     """Serve a FOLDER as a DICOMweb archive.
 
     Ctrl-C ends it. Files are only read; with --stow, what is sent is written as new files below
@@ -270,7 +284,15 @@ def serve(folder: Path, host: str, port: int, *, stow: bool, allow_remote: bool)
     def ready(url: str) -> None:
         click.echo(f"Serving {folder} at {url}   (Ctrl-C ends)")
 
-    run_forever(folder, host=host, port=port, stow=stow, allow_remote=allow_remote, on_ready=ready)
+    run_forever(
+        folder,
+        host=host,
+        port=port,
+        stow=stow,
+        allow_remote=allow_remote,
+        allow_host=allow_host,
+        on_ready=ready,
+    )
 
 
 @main.command()

@@ -399,3 +399,11 @@ def test_a_thousand_matches_come_at_once(tmp_path):
         answer = ask(server.url, "/instances")
         assert len(answer.json) == 1000
         assert "warning" not in answer.headers
+
+
+def test_what_a_query_asks_in_vain_is_said(odd):
+    assert "warning" not in ask(odd.url, "/studies?limit=5").headers
+    passed_over = ask(odd.url, "/studies?orderby=StudyDate").headers["warning"]
+    assert passed_over.startswith("299 wsiweb ")
+    assert "passed over" in passed_over
+    assert "literally" in ask(odd.url, "/studies?fuzzymatching=true").headers["warning"]

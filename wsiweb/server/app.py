@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 _JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
-_CUT = '299 wsiweb "There are more matches: ask for them with limit and offset."'
+_CUT = "There are more matches: ask for them with limit and offset."
 _CHUNK = 2**20  # bytes of a body that are written at once
 _COMPRESSED = 16 * 1024  # bytes of metadata from which on compressing pays
 
@@ -138,7 +138,7 @@ class _Service:
             return found.body, found.cut
 
         body, cut = await asyncio.to_thread(answer)
-        headers = {**_JSON_HEADERS, "Warning": _CUT} if cut else _JSON_HEADERS
+        headers = {**_JSON_HEADERS, **_warning(query, cut=cut)}
         if len(body) >= _COMPRESSED and takes_gzip(request.headers.get("accept-encoding", "")):
             headers = {**headers, "Content-Encoding": "gzip"}
             return await made_in_thread(gzipped([body]), DICOM_JSON, headers)
@@ -272,3 +272,13 @@ async def _chunks(request: Request) -> AsyncIterator[bytes]:
             yield bytes(held)
             held.clear()
     yield bytes(held)
+
+
+def _warning(query: Query, *, cut: bool) -> dict[str, str]:
+    """Say what of a query was not done (PS3.18 8.3.4.4, 10.6.3.1)."""
+    said: list[str] = [_CUT] if cut else []
+    if query.fuzzy:
+        said.append("Fuzzy matching is not supported: names were matched literally.")
+    if query.ignored:
+        said.append("Some query parameters are not known here, and were passed over.")
+    return {"Warning": f'299 wsiweb "{" ".join(said)}"'} if said else {}
