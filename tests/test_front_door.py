@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -47,18 +49,23 @@ def test_every_room_can_be_entered_first(name):
     assert done.returncode == 0, done.stderr
 
 
-def test_import_is_quick():
-    """Under 0.3 s: of processor time, as a busy machine says nothing about the package."""
-    code = (
-        "import time; began = time.process_time(); import wsiweb; "
-        "print(time.process_time() - began)"
-    )
+def test_import_is_quick(tmp_path):
+    """Under 0.3 s: compiled, as an installed package is, and on a machine that is not busy.
+
+    So the best of several counts, and what a bare interpreter takes at the same time goes off.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def seconds(code):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+        return time.perf_counter() - began
+
+    seconds("import wsiweb")
     best = 9.0
-    for _ in range(8):
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        best = min(best, float(done.stdout))
+    for _ in range(20):
+        best = min(best, seconds("import wsiweb") - seconds("pass"))
         if best < 0.3:
             break
     assert best < 0.3
