@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import os
 import ssl
 import time
@@ -17,6 +16,7 @@ from wsiweb import tracing
 from wsiweb.client.transport import Response, counted, first_of_each
 from wsiweb.errors import Unreachable
 from wsiweb.loop import close_at_exit
+from wsiweb.wire.uris import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -202,20 +202,10 @@ def _proxy_for(base_url: str) -> str | None:
     """
     parts = urlsplit(base_url)
     host = parts.hostname or ""
-    if _is_this_machine(host) or proxy_bypass(host):
+    if is_loopback(host) or proxy_bypass(host):  # NO_PROXY often forgets this machine
         return None
     proxy = getproxies().get(parts.scheme)
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
-def _is_this_machine(host: str) -> bool:
-    """Whether a host is this machine, which no proxy can reach; NO_PROXY often forgets it."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from wsiweb.server.answers import refusal
+from wsiweb.wire.uris import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["KnownNames", "base_url", "is_loopback"]
+__all__ = ["KnownNames", "base_url"]
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_:\[\]]{1,255}")
 _NAME = re.compile(r"[A-Za-z0-9_\-]+(\.[A-Za-z0-9_\-]+)*\.?|\[[0-9A-Fa-f:.]+\]")
@@ -102,13 +102,3 @@ def _port(host: str) -> int | None:
         return urlsplit("//" + host).port
     except ValueError:
         return None
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine's own."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -15,7 +15,8 @@ import uvicorn
 
 from wsiweb.errors import Unreachable
 from wsiweb.server.app import create_app
-from wsiweb.server.origin import KnownNames, is_loopback
+from wsiweb.server.origin import KnownNames
+from wsiweb.wire.uris import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -6,6 +6,7 @@ it, so that the client and the embedded server cannot disagree.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self, cast, get_args
@@ -16,7 +17,7 @@ from wsiweb.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Aspect", "Resource", "is_uid", "rebase", "split_base"]
+__all__ = ["Aspect", "Resource", "is_loopback", "is_uid", "rebase", "split_base"]
 
 Aspect = Literal[
     "", "studies", "series", "instances", "metadata", "frames", "rendered", "thumbnail", "bulkdata"
@@ -172,6 +173,22 @@ class Resource:
             case _:
                 raise ValueError(f"{path!r} is not a DICOMweb resource.")
         return cls(study, series, instance, frames, cast("Aspect", aspect), bulkdata)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine's own.
+
+    Examples
+    --------
+    >>> is_loopback("localhost"), is_loopback("127.0.0.1"), is_loopback("pacs.lab")
+    (True, True, False)
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def split_base(url: str) -> str:
