@@ -14,8 +14,10 @@ import pytest
 from faulty import Fault, Proxy
 
 import wsiweb
+from wsiweb import loop
 from wsiweb.server import serve
 from wsiweb.wire.media import Step
+from wsiweb.wire.query import Query
 
 QUICK = wsiweb.Settings(retries=1, read_timeout=2, connect_timeout=2)
 
@@ -454,3 +456,22 @@ def test_a_redirect_circle_ends(faulty):
     ):
         archive.studies()[0]
     del app
+
+
+def test_bulk_data_come_from_where_the_metadata_say(tmp_path):
+    from server.making import dicom, element
+
+    profile = bytes(range(256)) * 8
+    (tmp_path / "a.dcm").write_bytes(dicom("1.1", pixels=element(0x00282000, "OB", profile)))
+    with serve(tmp_path) as server, wsiweb.connect(server.url) as archive:
+        client = archive._client
+        (found,) = loop.run(client.search(Query.build("instances")))
+        study, series = found.text("StudyInstanceUID"), found.text("SeriesInstanceUID")
+        (header,) = loop.run(client.metadata(study, series))
+        uri = header.bulk("ICCProfile").uri
+        assert uri is not None
+        document = f"{server.url}/studies/{study}/series/{series}/metadata"
+        for form in (uri, uri.replace(server.url, "http://inner.proxy:99")):
+            assert loop.run(client.bulkdata(form, document_url=document)) == profile
+        with pytest.raises(wsiweb.NotFound):
+            loop.run(client.bulkdata(uri + "9", document_url=document))
