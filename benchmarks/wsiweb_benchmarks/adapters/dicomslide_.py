@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["ADAPTERS", "Fast", "Naive"]
 
 FRAMES_PER_REQUEST = 250
+ORTHANC = (
+    "Orthanc 1.10 answers 500 to its Accept header, the last range of which is one that Orthanc "
+    "cannot make"
+)
 
 
 class _Adapter:
@@ -61,15 +65,16 @@ class Naive(_Adapter):
         name="naive",
         how="find_slides with its defaults, which correct colours by the ICC profile; regions by "
         "slicing the total pixel matrix of a level, tiles by indexing it one by one, thumbnail "
-        "by its OpenSlide interface",
+        "by its OpenSlide interface; cannot open slides with a LABEL or OVERVIEW without "
+        "PixelSpacing (the CMU slide: \"'Dataset' object has no attribute 'PixelSpacing'\"); "
+        "cannot open on Orthanc on a port other than 80, for dicomweb-client leaves the port out "
+        f"of its Host header and Orthanc out of its BulkDataURI; {ORTHANC}",
     )
     _slide: Slide | None = None
 
     def open(self) -> None:
         """Find the slide, and its level of each size."""
-        (self._slide,) = find_slides(
-            self._client, study_instance_uid=self._source.slide.study_uid
-        )
+        (self._slide,) = find_slides(self._client, study_instance_uid=self._source.slide.study_uid)
         matrices = {
             image.metadata.SOPInstanceUID: image.get_total_pixel_matrix()
             for image in self._slide.get_volume_images()
@@ -93,7 +98,9 @@ class Fast(_Adapter):
         "correction (find_slides asks for the header of each instance of the study, and always "
         "corrects colours); regions by slicing it, many tiles by indexing it with lists of up to "
         f"{FRAMES_PER_REQUEST}: one request each, one at a time, for it fetches no other way; "
-        "the thumbnail is the smallest sufficient level, resized with Pillow by the caller",
+        "the thumbnail is the smallest sufficient level, resized with Pillow by the caller; "
+        "cannot read frames smaller than a tile (CMU slide, from its third level down: ValueError "
+        f"'could not broadcast input array'); {ORTHANC}",
     )
 
     def open(self) -> None:

@@ -7,6 +7,7 @@ as its documentation shows, and pasting tiles into one array with numpy.
 from __future__ import annotations
 
 import io
+import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,8 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["ADAPTERS", "Fast", "Naive"]
 
 CONNECTIONS = 16
-FRAMES_PER_REQUEST = 16  # at most: lists are shorter where there are fewer tiles than that
+FRAMES_PER_REQUEST = 32  # at most: lists are shorter where there are fewer tiles than that
 AS_STORED = (("application/octet-stream", "*"),)
+NATIVE = "1.2.840.10008.1.2.1"  # explicit VR little endian
+
+CALLERS = (
+    "the library has no regions and no pyramid: both are the caller's, as is decoding, where "
+    "Pillow takes an RGB JPEG without an Adobe marker for YCbCr"
+)
 
 Tile = tuple[int, int]
 
@@ -40,8 +47,7 @@ class Naive:
         library="dicomweb-client",
         name="naive",
         how="retrieve_instance_metadata of each level as a pydicom Dataset, then "
-        "retrieve_instance_frames of one frame at a time, decoded with Pillow; the library has "
-        "no regions and no pyramid: both are the caller's, as are the levels",
+        f"retrieve_instance_frames of one frame at a time, decoded with Pillow; {CALLERS}",
     )
     connections = 1
 
@@ -98,8 +104,9 @@ class Naive:
 
         def paste(tile: Tile, pixels: np.ndarray) -> None:
             x, y = tile[0] * wide - left, tile[1] * high - top
-            target = region[max(y, 0) : max(y + high, 0), max(x, 0) : max(x + wide, 0)]
-            target[:] = pixels[max(-y, 0) :, max(-x, 0) :][: target.shape[0], : target.shape[1]]
+            seen = pixels[max(-y, 0) : height - y, max(-x, 0) : width - x]
+            x, y = max(x, 0), max(y, 0)
+            region[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
 
         self._each(info, tiles, paste)
         return region
@@ -110,13 +117,16 @@ class Naive:
             yield self.tile(level, column, row)
 
     def tile(self, level: int, column: int, row: int) -> np.ndarray:
-        """One request, one frame."""
+        """One request, one frame; white where a sparse slide holds none."""
         info = self._slide.levels[level]
+        number = self._number(info, (column, row))
+        if number is None:
+            return _white(info)
         (frame,) = self._client.retrieve_instance_frames(
             self._slide.study_uid,
             self._slide.series_uid,
             info.instance_uid,
-            frame_numbers=[self._number(info, (column, row))],
+            frame_numbers=[number],
             media_types=AS_STORED,
         )
         return _decode(frame, info)
@@ -125,9 +135,9 @@ class Naive:
         """Close the connections."""
         self._session.close()
 
-    def _number(self, level: LevelInfo, tile: Tile) -> int:
+    def _number(self, level: LevelInfo, tile: Tile) -> int | None:
         if level.instance_uid in self._sparse:
-            return self._sparse[level.instance_uid][tile]
+            return self._sparse[level.instance_uid].get(tile)
         return tile[1] * level.grid[0] + tile[0] + 1
 
     def _each(
@@ -144,11 +154,10 @@ class Fast(Naive):
     way: ClassVar[Way] = Way(
         library="dicomweb-client",
         name="fast",
-        how=f"retrieve_series_metadata once, its JSON read as it is; then iter_instance_frames "
+        how="retrieve_series_metadata once, its JSON read as it is; then iter_instance_frames "
         f"with lists of up to {FRAMES_PER_REQUEST} frames in {CONNECTIONS} threads that share a "
         "session with as many connections, each frame decoded with Pillow in the thread that "
-        "fetched it; the library has no regions and no pyramid: both are the caller's, as are "
-        "the threads",
+        f"fetched it; {CALLERS}",
     )
     connections = CONNECTIONS
 
@@ -198,24 +207,36 @@ class Fast(Naive):
         return [tiles[start : start + length] for start in range(0, len(tiles), length)]
 
     def _fetch(self, level: LevelInfo, tiles: Sequence[Tile]) -> Iterator[np.ndarray]:
-        for frame in self._client.iter_instance_frames(
-            self._slide.study_uid,
-            self._slide.series_uid,
-            level.instance_uid,
-            frame_numbers=[self._number(level, tile) for tile in tiles],
-            media_types=AS_STORED,
-        ):
-            yield _decode(frame, level)
+        numbers = [self._number(level, tile) for tile in tiles]
+        held = [number for number in numbers if number is not None]
+        frames = (
+            self._client.iter_instance_frames(
+                self._slide.study_uid,
+                self._slide.series_uid,
+                level.instance_uid,
+                frame_numbers=held,
+                media_types=AS_STORED,
+            )
+            if held
+            else iter(())
+        )
+        for number in numbers:
+            yield _white(level) if number is None else _decode(next(frames), level)
 
 
 ADAPTERS = (Fast, Naive)
 
 
 def _decode(frame: bytes, level: LevelInfo) -> np.ndarray:
-    shape = (level.tile_size[1], level.tile_size[0], level.samples)
-    if level.transfer_syntax == "1.2.840.10008.1.2.1":
-        return np.frombuffer(frame, np.uint8, count=shape[0] * shape[1] * shape[2]).reshape(shape)
-    return np.asarray(Image.open(io.BytesIO(frame))).reshape(shape)
+    if level.transfer_syntax == NATIVE:
+        shape = (level.tile_size[1], level.tile_size[0], level.samples)
+        return np.frombuffer(frame, np.uint8, count=math.prod(shape)).reshape(shape)
+    pixels = np.asarray(Image.open(io.BytesIO(frame)))
+    return pixels[..., np.newaxis] if level.samples == 1 else pixels
+
+
+def _white(level: LevelInfo) -> np.ndarray:
+    return np.full((level.tile_size[1], level.tile_size[0], level.samples), 255, np.uint8)
 
 
 def _column(items: list[dict[str, Any]], tag: str) -> list[int]:

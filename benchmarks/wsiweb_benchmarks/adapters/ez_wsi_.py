@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from ez_wsi_dicomweb import credential_factory, dicom_slide, dicom_web_interface
-from ez_wsi_dicomweb.ml_toolkit import dicom_path
-from ez_wsi_dicomweb.slide_level_map import ImageDimensions
+try:
+    from ez_wsi_dicomweb import credential_factory, dicom_slide, dicom_web_interface
+    from ez_wsi_dicomweb.ml_toolkit import dicom_path
+    from ez_wsi_dicomweb.slide_level_map import ImageDimensions
+except AttributeError as error:
+    # Its dataclasses-json wants marshmallow 3, wsidicom wants 4: pip settles on a dataclasses-json
+    # of 2019, which ez-wsi-dicomweb cannot be imported with.
+    raise ImportError(
+        f"ez-wsi-dicomweb cannot be imported beside wsidicom ({error}); what mends it: "
+        "pip install --no-deps 'dataclasses-json>=0.6' typing-inspect mypy-extensions"
+    ) from error
 
 from wsiweb_benchmarks.model import Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     from ez_wsi_dicomweb.slide_level_map import Level
 
     from wsiweb_benchmarks.model import Source
@@ -22,8 +30,10 @@ __all__ = ["ADAPTERS", "Fast", "Naive"]
 
 TRANSFER_SYNTAX = "00020010"
 WORKED_AROUND = (
-    "worked around: the transfer syntax, which only Google's store answers to its search "
-    "(as attribute 0002,0010), is added to the answer; any base URL is taken as it is"
+    "worked around: the transfer syntax, which only Google's store gives in its answer to a "
+    "search (as 0002,0010), is added to the answer; since 6.1 any base URL will do; TILED_SPARSE "
+    "opens without its frames' positions and is not read (DicomPatchGenerationError); an RGB JPEG "
+    "without an Adobe marker is taken for YCbCr"
 )
 
 
