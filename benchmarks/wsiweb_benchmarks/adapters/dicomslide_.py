@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["ADAPTERS", "Fast", "Naive"]
 
 FRAMES_PER_REQUEST = 250
-ORTHANC = (
-    "Orthanc 1.10 answers 500 to its Accept header, the last range of which is one that Orthanc "
-    "cannot make"
+FAULTS = (
+    "regions may be a pixel off where tiles are not a power of two wide (it divides in floating "
+    "point); a tile that a sparse slide does not hold is an IndexError; Orthanc "
+    "1.10 answers 500 to its Accept header, the last range of which is one that it cannot make"
 )
 
 
@@ -68,7 +69,7 @@ class Naive(_Adapter):
         "by its OpenSlide interface; cannot open slides with a LABEL or OVERVIEW without "
         "PixelSpacing (the CMU slide: \"'Dataset' object has no attribute 'PixelSpacing'\"); "
         "cannot open on Orthanc on a port other than 80, for dicomweb-client leaves the port out "
-        f"of its Host header and Orthanc out of its BulkDataURI; {ORTHANC}",
+        f"of its Host header and Orthanc out of its BulkDataURI; {FAULTS}",
     )
     _slide: Slide | None = None
 
@@ -99,8 +100,8 @@ class Fast(_Adapter):
         "corrects colours); regions by slicing it, many tiles by indexing it with lists of up to "
         f"{FRAMES_PER_REQUEST}: one request each, one at a time, for it fetches no other way; "
         "the thumbnail is the smallest sufficient level, resized with Pillow by the caller; "
-        "cannot read frames smaller than a tile (CMU slide, from its third level down: ValueError "
-        f"'could not broadcast input array'); {ORTHANC}",
+        "cannot read frames smaller than a tile (at the edges of the CMU slide's lower levels: "
+        f"ValueError 'could not broadcast input array'); {FAULTS}",
     )
 
     def open(self) -> None:

@@ -118,7 +118,8 @@ class Naive:
         return self._patch(level, column, row).image_bytes()
 
     def close(self) -> None:
-        """Nothing is left open: each request has a connection of its own."""
+        """Let go of the slide and its cache; each request has a connection of its own."""
+        self._slide = None
 
     def _patch(self, level: int, column: int, row: int) -> dicom_slide.DicomPatch:
         chosen = self._levels[level]
@@ -154,10 +155,6 @@ class Fast(Naive):
         self._opened.init_slide_frame_cache(
             max_instance_number_of_frames_to_prefer_whole_instance_download=0
         )
-
-    def close(self) -> None:
-        """Let go of the cache."""
-        self._opened.remove_slide_frame_cache()
 
     def _prepare(self, patches: Sequence[dicom_slide.DicomPatch]) -> None:
         self._opened.preload_patches_in_frame_cache(patches)
