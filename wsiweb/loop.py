@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 __all__ = [
+    "bare",
+    "call",
     "close_at_exit",
     "ended",
     "in_pool",
@@ -34,6 +36,7 @@ __all__ = [
     "run",
     "start",
     "submit",
+    "threads",
     "wait",
 ]
 
@@ -49,7 +52,7 @@ class _Engine:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.pool = concurrent.futures.ThreadPoolExecutor(
-            max_workers=max(2, os.cpu_count() or 2), thread_name_prefix="wsiweb-pool"
+            max_workers=threads(), thread_name_prefix="wsiweb-pool"
         )
         self.thread = threading.Thread(target=self._main, name="wsiweb-loop", daemon=True)
         self.thread.start()
@@ -150,6 +153,11 @@ def pool() -> concurrent.futures.ThreadPoolExecutor:
     return _running().pool
 
 
+def threads() -> int:
+    """Return how many threads the pool has."""
+    return max(2, os.cpu_count() or 2)
+
+
 def submit(work: Callable[[*Given], T], *given: *Given) -> concurrent.futures.Future[T]:
     """Start work in the pool.
 
@@ -177,9 +185,14 @@ def result(future: concurrent.futures.Future[T]) -> T:
     try:
         return future.result()
     except WsiwebError as error:
-        raise error.with_traceback(None)  # noqa: B904 - it is the same error
+        raise bare(error)  # noqa: B904 - it is the same error
     finally:
         del future
+
+
+def bare(error: BaseException) -> BaseException:
+    """Return an error of ours without its traceback, and any other as it is; see `result`."""
+    return error.with_traceback(None) if isinstance(error, WsiwebError) else error
 
 
 async def in_pool(work: Callable[[*Given], T], *given: *Given) -> T:
@@ -193,6 +206,15 @@ def start(coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
     Cancelling the returned future cancels the coroutine.
     """
     return asyncio.run_coroutine_threadsafe(coroutine, _running().loop)
+
+
+def call(work: Callable[[*Given], object], *given: *Given) -> None:
+    """Have something done on the library's loop soon, without waiting for it.
+
+    Nothing is done any more once the loop has been stopped, at the end of the interpreter.
+    """
+    with contextlib.suppress(RuntimeError):
+        _running().loop.call_soon_threadsafe(work, *given)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

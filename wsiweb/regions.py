@@ -7,19 +7,23 @@ outside the image, and tiles that a sparse slide does not hold, have the image's
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wsiweb import tracing
+from wsiweb.frames import Priority
 from wsiweb.loop import in_pool
 from wsiweb.pixels import resample, tiling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsiweb.frames import Frames
     from wsiweb.pixels.pyramid import FrameAddress, TiledImage
 
-__all__ = ["held_region", "read_box", "read_region"]
+__all__ = ["Canvas", "fill", "paste_held", "read_box"]
 
 _LARGEST = 2**34  # bytes of one region; more is a slip of the pen, or is better read in parts
 _BAND = 2**25  # bytes of source pixels that a resampling holds at a time
@@ -27,24 +31,91 @@ _BAND = 2**25  # bytes of source pixels that a resampling holds at a time
 Plan = dict["FrameAddress", tiling.Paste]
 
 
-def _laid_out(
-    image: TiledImage, location: tuple[int, int], size: tuple[int, int], channel: int, z: int
-) -> tuple[np.ndarray, Plan]:
-    """Return the region filled with background, and which tile goes where."""
-    form = image.format
-    _refuse_huge(size, image)
-    image.frame(0, 0, channel, z)  # refuses what the image does not have, wherever the region lies
-    pastes = tiling.plan(location, size, image.size, image.tile_size)
-    plan: Plan = {}
-    for paste in pastes:
-        address = image.frame(paste.column, paste.row, channel, z)
-        if address is not None:
-            plan[address] = paste
-    region = np.empty((size[1], size[0], form.samples), form.dtype)
-    pasted = sum(_area(paste) for paste in plan.values())
-    if pasted < size[0] * size[1]:  # else each pixel will be written anyway
-        region[...] = image.background
-    return region, plan
+class Canvas:
+    """A region, and which tile goes where; tiles may be pasted by several threads at once.
+
+    The pixels are allocated when the first tile is there: of a thousand regions that are under
+    way, most are still nothing.
+
+    Parameters
+    ----------
+    image : TiledImage
+        A level, or the label or overview.
+    location, size : tuple of int
+        Upper left corner (x, y), and width and height, in pixels of the image itself; the region
+        may lie outside.
+    channel, z : int
+        Zero-based optical path and focal plane.
+
+    Attributes
+    ----------
+    plan : dict
+        Where each tile goes, by its `FrameAddress`.
+    empty : callable
+        Allocates the pixels: takes shape and dtype; `numpy.empty` unless set otherwise.
+
+    Raises
+    ------
+    ValueError
+        For a negative size, or one beyond 16 GiB.
+    IndexError
+        For a channel or focal plane that the image does not have.
+    """
+
+    def __init__(
+        self,
+        image: TiledImage,
+        location: tuple[int, int],
+        size: tuple[int, int],
+        channel: int = 0,
+        z: int = 0,
+    ) -> None:
+        _refuse_huge(size, image)
+        image.frame(0, 0, channel, z)  # refuses what is not there, wherever the region lies
+        self.image = image
+        self.size = size
+        self.plan: Plan = {}
+        for paste in tiling.plan(location, size, image.size, image.tile_size):
+            address = image.frame(paste.column, paste.row, channel, z)
+            if address is not None:
+                self.plan[address] = paste
+        self.empty: Callable[[tuple[int, int, int], np.dtype[Any]], np.ndarray] = np.empty
+        self._pixels: np.ndarray | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the region, allocated or not."""
+        return self.size[0] * self.size[1] * self.image.samples * self.image.dtype.itemsize
+
+    def pixels(self) -> np.ndarray:
+        """Return the region, shape (height, width, samples), as far as it has been pasted."""
+        if self._pixels is None:
+            with self._lock:
+                if self._pixels is None:
+                    self._pixels = self._allocated()
+        return self._pixels
+
+    def _allocated(self) -> np.ndarray:
+        form = self.image.format
+        pixels = self.empty((self.size[1], self.size[0], form.samples), form.dtype)
+        pasted = sum(_area(paste) for paste in self.plan.values())
+        if pasted < self.size[0] * self.size[1]:  # else each pixel will be written anyway
+            pixels[...] = self.image.background
+        return pixels
+
+    def paste(self, address: FrameAddress, tile: np.ndarray) -> None:
+        """Copy what the region has of a tile; from any thread."""
+        where = self.plan[address]
+        self.pixels()[where.target] = tile[where.source]
+
+    def shared(self) -> list[FrameAddress]:
+        """Return the tiles that the region has only a part of: a neighbour may want the rest."""
+        return [
+            address
+            for address, paste in self.plan.items()
+            if _area(paste) < math.prod(self.image.crop(paste.column, paste.row))
+        ]
 
 
 def _refuse_huge(size: tuple[int, int], image: TiledImage) -> None:
@@ -60,69 +131,32 @@ def _area(paste: tiling.Paste) -> int:
     return (rows.stop - rows.start) * (columns.stop - columns.start)
 
 
-def held_region(
-    frames: Frames,
-    image: TiledImage,
-    location: tuple[int, int],
-    size: tuple[int, int],
-    channel: int = 0,
-    z: int = 0,
-) -> np.ndarray | None:
-    """Return a region if all its frames are held decoded, else None; from any thread."""
-    region, plan = _laid_out(image, location, size, channel, z)
-    for address, paste in plan.items():
+def paste_held(frames: Frames, canvas: Canvas) -> bool:
+    """Paste a region from memory if all its frames are held decoded; from any thread."""
+    tiles: list[tuple[FrameAddress, np.ndarray]] = []
+    for address in canvas.plan:
         tile = frames.decoded_if_held(address)
         if tile is None:
-            return None
-        region[paste.target] = tile[paste.source]
-    tracing.add("cache_hits", len(plan))
-    return region
+            return False
+        tiles.append((address, tile))
+    for address, tile in tiles:
+        canvas.paste(address, tile)
+    tracing.add("cache_hits", len(tiles))
+    return True
 
 
-async def read_region(
-    frames: Frames,
-    image: TiledImage,
-    location: tuple[int, int],
-    size: tuple[int, int],
-    channel: int = 0,
-    z: int = 0,
+async def fill(
+    frames: Frames, canvas: Canvas, *, priority: Priority = Priority.VISIBLE
 ) -> np.ndarray:
-    """Read a region, pixel for pixel.
-
-    Parameters
-    ----------
-    frames : Frames
-        Where the tiles come from.
-    image : TiledImage
-        A level, or the label or overview.
-    location, size : tuple of int
-        Upper left corner (x, y) and width and height, in pixels of the image itself. The
-        region may lie partly or wholly outside.
-    channel, z : int
-        Zero-based optical path and focal plane.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (height, width, samples).
+    """Fetch what a region needs, and return its pixels.
 
     Raises
     ------
-    ValueError
-        For a negative size, or one beyond 16 GiB.
-    IndexError
-        For a channel or focal plane that the image does not have.
     ArchiveError, DecodeError
         When a tile cannot be had.
     """
-    region, plan = _laid_out(image, location, size, channel, z)
-
-    def paste(address: FrameAddress, tile: np.ndarray) -> None:
-        where = plan[address]
-        region[where.target] = tile[where.source]
-
-    await frames.decoded(image, plan, paste)
-    return region
+    await frames.decoded(canvas.image, canvas.plan, canvas.paste, priority=priority)
+    return canvas.pixels()
 
 
 async def read_box(
@@ -132,17 +166,23 @@ async def read_box(
     size: tuple[int, int],
     channel: int = 0,
     z: int = 0,
+    *,
+    priority: Priority = Priority.VISIBLE,
 ) -> np.ndarray:
     """Read a part of an image resampled to a size, in bands of bounded memory.
 
     Parameters
     ----------
-    frames, image, channel, z
-        As in `read_region`.
+    frames : Frames
+        Where the tiles come from.
+    image, channel, z
+        As in `Canvas`.
     box : tuple of float
         Left, top, right, bottom in pixels of the image; fractions are honoured.
     size : tuple of int
         Width and height of the result in pixels.
+    priority : Priority
+        How urgent it is.
 
     Returns
     -------
@@ -167,7 +207,7 @@ async def read_box(
         band = (top + begin * steps[1], top + end * steps[1])
         upper, lower = _reach(*band, steps[1], factors[1], image.size[1])
         area = (first, upper, last, lower)
-        source = await _reduced(frames, image, area, factors, channel, z)
+        source = await _reduced(frames, image, area, factors, channel, z, priority)
         inside = (
             max((left - first) / factors[0], 0.0),
             max((band[0] - upper) / factors[1], 0.0),
@@ -189,18 +229,21 @@ async def _reduced(
     factors: tuple[int, int],
     channel: int,
     z: int,
+    priority: Priority,
 ) -> np.ndarray:
     """Read an area (left, top, right, bottom), reduced by whole factors, strip by strip."""
     left, top, right, bottom = area
     if factors == (1, 1):
         size = (right - left, bottom - top)
-        return await read_region(frames, image, (left, top), size, channel, z)
+        return await fill(frames, Canvas(image, (left, top), size, channel, z), priority=priority)
     row_bytes = (right - left) * image.samples * image.dtype.itemsize
     rows = max(1, int(_BAND / row_bytes / factors[1])) * factors[1]
     strips: list[np.ndarray] = []
     for upper in range(top, bottom, rows):
         size = (right - left, min(rows, bottom - upper))
-        strip = await read_region(frames, image, (left, upper), size, channel, z)
+        strip = await fill(
+            frames, Canvas(image, (left, upper), size, channel, z), priority=priority
+        )
         strips.append(await in_pool(resample.reduce, strip, factors))
         del strip
     return np.concatenate(strips)

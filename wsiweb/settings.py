@@ -23,9 +23,9 @@ class Settings:
         of 20 KB). 0 keeps none.
     connections : int
         Requests under way at once (default 8).
-    frames_per_request : int
-        Longest list of frames asked for in one request (default 16). An archive that answers
-        only single frames is noticed and asked so.
+    frames_per_request : int, optional
+        Frames asked for in one request. By default this is learnt, and so is how many of the
+        `connections` are worth using; a number here fixes both.
     retries : int
         How often a request that failed for a passing reason is sent again (default 4).
     connect_timeout, read_timeout : float
@@ -49,7 +49,7 @@ class Settings:
     decoded_bytes: int = 256 * _MIB
     encoded_bytes: int = 128 * _MIB
     connections: int = 8
-    frames_per_request: int = 16
+    frames_per_request: int | None = None
     retries: int = 4
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
@@ -57,8 +57,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
-            if not getattr(self, name) >= least:  # "not >=" also refuses NaN
-                raise ValueError(f"{name} must be {least} or more, not {getattr(self, name)!r}.")
+            value: float | None = getattr(self, name)
+            if value is not None and not value >= least:  # "not >=" also refuses NaN
+                raise ValueError(f"{name} must be {least} or more, not {value!r}.")
         for name in ("connect_timeout", "read_timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0 seconds.")

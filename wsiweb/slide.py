@@ -7,19 +7,18 @@ micrometres per pixel) and done elsewhere: regions in `wsiweb.regions`, frames i
 
 from __future__ import annotations
 
-import collections
 import math
 import numbers
 from operator import index
 from typing import TYPE_CHECKING, Any, Self
 
-from wsiweb import loop, regions
+from wsiweb import loop, regions, stream
 from wsiweb.errors import NotFound
+from wsiweb.frames import Priority
 from wsiweb.pixels import tiling
 from wsiweb.pixels.pyramid import Level
 
 if TYPE_CHECKING:
-    import concurrent.futures
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     import numpy as np
@@ -31,7 +30,6 @@ __all__ = ["Slide"]
 
 _FARTHEST = 2**40  # pixels
 _FARTHEST_MM = 1e6
-_AHEAD_BYTES = 2**28  # of regions read ahead and not yet taken
 _ASSOCIATED = ("label", "overview", "thumbnail")
 _MICROMETRES = 1000.0  # in a millimetre
 
@@ -161,29 +159,30 @@ class Slide:
         ArchiveError, DecodeError
             When the archive does not deliver, or a frame is damaged.
         """
-        image, corner, extent = self._region(location, level, size)
-        held = regions.held_region(self._frames, image, corner, extent, channel, z)
-        if held is not None:
-            return held
-        return loop.run(regions.read_region(self._frames, image, corner, extent, channel, z))
+        canvas = self._canvas(location, level, size, channel, z)
+        if regions.paste_held(self._frames, canvas):
+            return canvas.pixels()
+        return loop.run(regions.fill(self._frames, canvas))
 
     async def read_region_async(
         self, location: Pair, level: int, size: Pair, *, channel: int = 0, z: int = 0
     ) -> np.ndarray:
         """Read a region; see `read_region`."""
-        image, corner, extent = self._region(location, level, size)
-        return await loop.wait(regions.read_region(self._frames, image, corner, extent, channel, z))
+        canvas = self._canvas(location, level, size, channel, z)
+        return await loop.wait(regions.fill(self._frames, canvas))
 
-    def _region(self, location: Pair, level: int, size: Pair) -> tuple[Level, Pair, Pair]:
+    def _canvas(
+        self, location: Pair, level: int, size: Pair, channel: int, z: int
+    ) -> regions.Canvas:
         image = self._level(level)
         corner = tiling.to_level(_whole(location, "location"), image.downsample)
-        return image, corner, _whole(size, "size")
+        return regions.Canvas(image, corner, _whole(size, "size"), channel, z)
 
     def read_regions(
         self,
         wanted: Iterable[tuple[Pair, int, Pair]],
         *,
-        ahead: int = 64,
+        ahead: int | None = None,
         channel: int = 0,
         z: int = 0,
     ) -> Iterator[np.ndarray]:
@@ -193,8 +192,9 @@ class Slide:
         ----------
         wanted : iterable of (location, level, size)
             As for `read_region`; taken from the iterable only as far as is read ahead.
-        ahead : int
-            Regions to have under way (fewer when they are so large that 256 MiB are reached).
+        ahead : int, optional
+            Regions to have under way; by default as many as is useful, and never more than are
+            256 MiB.
         channel, z : int
             Zero-based optical path and focal plane.
 
@@ -203,35 +203,10 @@ class Slide:
         numpy.ndarray
             The regions, in the order asked. Stop when you like: what is under way is cancelled.
         """
-        if ahead < 1:
+        if ahead is not None and ahead < 1:
             raise ValueError(f"ahead must be 1 or more, not {ahead}.")
-        return self._ahead(iter(wanted), ahead, channel, z)
-
-    def _ahead(
-        self, wanted: Iterator[tuple[Pair, int, Pair]], ahead: int, channel: int, z: int
-    ) -> Iterator[np.ndarray]:
-        under_way: collections.deque[tuple[concurrent.futures.Future[np.ndarray], int]]
-        under_way = collections.deque()
-        held = 0
-        try:
-            while True:
-                while len(under_way) < ahead and (held < _AHEAD_BYTES or not under_way):
-                    try:
-                        location, level, size = next(wanted)
-                    except StopIteration:
-                        break
-                    image, corner, extent = self._region(location, level, size)
-                    weight = extent[0] * extent[1] * image.samples * image.dtype.itemsize
-                    work = regions.read_region(self._frames, image, corner, extent, channel, z)
-                    under_way.append((loop.start(work), weight))
-                    held += weight
-                if not under_way:
-                    return
-                held -= under_way[0][1]
-                yield loop.result(under_way.popleft()[0])
-        finally:
-            while under_way:  # emptied, so that a traceback does not keep them
-                under_way.pop()[0].cancel()
+        canvases = (self._canvas(*one, channel, z) for one in wanted)
+        return stream.in_turn(self._frames, canvases, ahead)
 
     # Regions by physical scale --------------------------------------------------------------
 
@@ -359,7 +334,7 @@ class Slide:
                 raise ValueError(f'origin is "image" or "slide", not {origin!r}.')
         corner = _nearest(x), _nearest(y)
         extent = _nearest(size[0] / scale[0]), _nearest(size[1] / scale[1])
-        return regions.read_region(self._frames, image, corner, extent, channel, z)
+        return regions.fill(self._frames, regions.Canvas(image, corner, extent, channel, z))
 
     def _scale(self) -> tuple[float, float]:
         if self.mpp is None:
@@ -445,7 +420,9 @@ class Slide:
         right, bottom = map(float, image.size)
         if isinstance(image, Level):
             right, bottom = width / image.downsample, height / image.downsample
-        return regions.read_box(self._frames, image, (0, 0, right, bottom), fit)
+        return regions.read_box(
+            self._frames, image, (0, 0, right, bottom), fit, priority=Priority.THUMBNAIL
+        )
 
     def _source_for(self, fit: Pair) -> TiledImage:
         """Return the smallest image of the whole slide that has the pixels for a thumbnail."""
@@ -490,7 +467,7 @@ class Slide:
         if image is None:
             there = ", ".join(self.associated) or "none"
             raise NotFound(f"This slide has no {name} image; of such images it has: {there}.")
-        return loop.run(regions.read_region(self._frames, image, (0, 0), image.size))
+        return loop.run(regions.fill(self._frames, regions.Canvas(image, (0, 0), image.size)))
 
     # Keeping and letting go -----------------------------------------------------------------
 

@@ -165,7 +165,7 @@ def test_a_list_answered_with_its_first_frame_only_is_asked_singly(faulty, made_
     with serve(app=first_only) as server:
         slide = _slide(server.url)
         region = slide.read_region((0, 0), 0, (800, 800))
-        assert slide._frames.client.profile.frames_per_request == 1
+        assert slide._frames.client.profile.most_frames == 1
     assert (region == _slide(made_server.url).read_region((0, 0), 0, (800, 800))).all()
 
 
@@ -173,7 +173,7 @@ def test_passing_faults_do_not_end_batching(faulty):
     _, server = faulty(Fault("/frames/", status=500, times=3))
     slide = _slide(server.url)
     slide.read_region((0, 0), 0, (800, 800))
-    assert slide._frames.client.profile.frames_per_request > 1
+    assert slide._frames.client.profile.most_frames > 1
 
 
 def test_failed_reads_keep_nothing_in_memory(faulty):

@@ -281,7 +281,7 @@ def test_an_archive_of_single_frames_is_asked_one_by_one(faulty, made_server):
 
     with serve(app=single) as server, wsiweb.connect(server.url) as archive:
         region = archive.slides()[0].open().read_region((0, 0), 0, (600, 600))
-        assert archive._client.profile.frames_per_request == 1
+        assert archive._client.profile.most_frames == 1
     assert (region == _read(made_server)).all()
 
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import time
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsiweb.client.exchange import Exchange
+from wsiweb.client.pace import Pace
 from wsiweb.client.profile import ServerProfile
 from wsiweb.client.retries import retrying
 from wsiweb.errors import (
@@ -33,8 +36,6 @@ if TYPE_CHECKING:
         AsyncIterator,
         Callable,
         Generator,
-        Iterable,
-        Iterator,
         Mapping,
     )
 
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     from wsiweb.wire.multipart import Part
     from wsiweb.wire.query import Query
 
-__all__ = ["DicomwebClient"]
+__all__ = ["Arrival", "DicomwebClient"]
+
+Arrival = tuple[int, bytes, Step]  # a frame's number, its bytes, and what it was asked for as
 
 _PAGE = 200
 _SMALL = 64 * 1024  # bytes of JSON that are decoded sooner than handed to a thread
@@ -78,11 +81,23 @@ class DicomwebClient:
     ) -> None:
         self._exchange = Exchange(transport, auth, settings.connections)
         self._settings = settings
-        self.profile = profile or ServerProfile(frames_per_request=settings.frames_per_request)
+        self.profile = profile or ServerProfile()
+        most = settings.frames_per_request
+        self.pace = Pace(
+            settings.connections,
+            self.profile.most_frames if most is None else min(most, self.profile.most_frames),
+            fixed=most is not None,
+        )
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._under_way = 0
+        self._clocks: set[_Clock] = set()
 
     def renew(self) -> None:
         """Start anew in a forked child."""
         self._exchange.renew()
+        self._start_empty()
 
     @property
     def base_url(self) -> str:
@@ -195,7 +210,7 @@ class DicomwebClient:
     async def frames(
         self,
         resource: Resource,
-        deliver: Callable[[int, bytes, Step], None],
+        deliver: Callable[[list[Arrival]], None],
         *,
         transfer_syntax: str | None = None,
     ) -> None:
@@ -206,8 +221,8 @@ class DicomwebClient:
         resource : Resource
             An instance with the one-based numbers of its frames, each once.
         deliver : callable
-            Called with a frame's number, its bytes, and the step of the Accept ladder that they
-            came by; once for each frame, in the order of their arrival, on the event loop.
+            Called on the event loop with the frames that have come together: of each its number,
+            its bytes, and the step of the Accept ladder that it came by. Each frame comes once.
         transfer_syntax : str, optional
             The syntax that the frames are stored in, when it is known.
 
@@ -219,9 +234,10 @@ class DicomwebClient:
         missing = dict.fromkeys(resource.frames)
         attempts = 0
 
-        def take(number: int, body: bytes, step: Step) -> None:
-            del missing[number]
-            deliver(number, body, step)
+        def take(arrivals: list[Arrival]) -> None:
+            for number, _, _ in arrivals:
+                del missing[number]
+            deliver(arrivals)
 
         async def attempt() -> None:
             nonlocal attempts
@@ -243,12 +259,12 @@ class DicomwebClient:
                     resource.with_frames((number,)), take, transfer_syntax=transfer_syntax
                 )
             if error.status != 500:  # which may have been a passing fault after all
-                self.profile.frames_per_request = 1
+                self.profile.most_frames = self.pace.most_frames = 1
 
     async def _down_the_ladder(
         self,
         resource: Resource,
-        take: Callable[[int, bytes, Step], None],
+        take: Callable[[list[Arrival]], None],
         transfer_syntax: str | None,
         no: frozenset[int],
     ) -> None:
@@ -259,9 +275,7 @@ class DicomwebClient:
         refusal: ArchiveError | None = None
         for step in steps:
             try:
-                await self._frames_as(
-                    resource, ladder[step], lambda number, body, by=step: take(number, body, by)
-                )
+                await self._frames_as(resource, ladder[step], step, take)
             except ArchiveError as error:
                 if error.status not in no:
                     raise
@@ -284,27 +298,68 @@ class DicomwebClient:
         self.profile.accept = step
 
     async def _frames_as(
-        self, resource: Resource, accept: str, take: Callable[[int, bytes], None]
+        self,
+        resource: Resource,
+        accept: str,
+        step: Step,
+        take: Callable[[list[Arrival]], None],
     ) -> None:
         url = self._url(resource)
         # Frames are compressed already: gzip would only cost time, on both sides.
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         expected = dict.fromkeys(resource.frames)
-        async with self._exchange.get(url, headers) as answer:
-            with _located(url):
-                if answer.status == 204:
-                    raise ProtocolError("Frames were asked for and no content came.")
-                reader = MultipartReader(answer.headers.get("content-type", ""))
-                async for part in _parts(reader, answer):
-                    _refuse_document(part)
-                    number = _number_of(part, expected)
-                    del expected[number]
-                    take(number, part.body)
-                if expected:
-                    count = len(resource.frames) - len(expected)
-                    raise _Miscounted(
-                        f"{len(resource.frames)} frames were asked for and {count} came."
-                    )
+        with self._timed(len(expected)) as clock:
+            async with self._exchange.get(url, headers) as answer:
+                clock.begins()
+                with _located(url):
+                    if answer.status == 204:
+                        raise ProtocolError("Frames were asked for and no content came.")
+                    reader = MultipartReader(answer.headers.get("content-type", ""))
+                    async for chunk in answer.chunks:
+                        self._take_parts(reader.feed(chunk), expected, step, take)
+                    self._take_parts(reader.close(), expected, step, take)
+                    if expected:
+                        count = len(resource.frames) - len(expected)
+                        raise _Miscounted(
+                            f"{len(resource.frames)} frames were asked for and {count} came."
+                        )
+
+    @staticmethod
+    def _take_parts(
+        parts: list[Part],
+        expected: dict[int, None],
+        step: Step,
+        take: Callable[[list[Arrival]], None],
+    ) -> None:
+        arrivals: list[Arrival] = []
+        try:
+            for part in parts:
+                _refuse_document(part)
+                number = _number_of(part, expected)
+                del expected[number]
+                arrivals.append((number, part.body, step))
+        finally:  # what came before a part that is refused counts all the same
+            if arrivals:
+                take(arrivals)
+
+    @contextlib.contextmanager
+    def _timed(self, frames: int) -> Generator[_Clock]:
+        """Tell the pace how an answer comes, if it comes."""
+        self._under_way += 1
+        clock = _Clock()
+        self._clocks.add(clock)
+        for other in self._clocks:
+            other.places = max(other.places, self._under_way)
+        try:
+            yield clock
+            if clock.first is not None:
+                total = time.perf_counter() - clock.began
+                self.pace.observe(
+                    frames=frames, places=clock.places, first=clock.first, total=total
+                )
+        finally:
+            self._under_way -= 1
+            self._clocks.discard(clock)
 
     async def bulkdata(self, uri: str, *, document_url: str) -> bytes:
         """Fetch a value that the metadata names by a BulkDataURI (PS3.18 10.4.1.1.5).
@@ -340,20 +395,21 @@ class DicomwebClient:
     def _url(self, resource: Resource) -> str:
         return f"{self.base_url}/{resource.path}"
 
-    def frames_that_fit(self, resource: Resource, numbers: Iterable[int]) -> Iterator[list[int]]:
-        """Cut frame numbers into lists that fit one request each; lazily."""
-        room = self.profile.longest_url - len(self._url(resource)) - len("/frames/")
-        batch: list[int] = []
-        used = 0
-        for number in numbers:
-            width = len(str(number)) + 1
-            if batch and (len(batch) >= self.profile.frames_per_request or used + width > room):
-                yield batch
-                batch, used = [], 0
-            batch.append(number)
-            used += width
-        if batch:
-            yield batch
+    def room_in_url(self, instance: Resource) -> int:
+        """Return how many characters a list of frames may have, each with its comma."""
+        return self.profile.longest_url - len(self._url(instance)) - len("/frames/")
+
+
+@dataclass(eq=False, slots=True)
+class _Clock:
+    """How long an answer takes, and how many were on their way meanwhile."""
+
+    began: float = dataclasses.field(default_factory=time.perf_counter)
+    first: float | None = None  # seconds until it began
+    places: int = 1
+
+    def begins(self) -> None:
+        self.first = time.perf_counter() - self.began
 
 
 class _Miscounted(ProtocolError):

@@ -24,12 +24,13 @@ class ServerProfile:
     accept : Step or None
         The step of the Accept ladder for frames (`wsiweb.wire.media.frame_accepts`) that the
         archive answers; None until the first frame came. It is tried first.
-    frames_per_request : int
-        Longest list of frames for one request.
+    most_frames : int
+        Longest list of frames that may be tried; 1 for an archive that answers no lists. (Up to
+        400 are in use with Google's.)
     longest_url : int
         Characters of a URL that are safe (Orthanc refuses somewhat above 8,000).
     """
 
     accept: Step | None = None
-    frames_per_request: int = 16
+    most_frames: int = 400
     longest_url: int = 4000

@@ -74,6 +74,10 @@ _RGB_IDS, _JFIF_IDS = b"RGB", b"\1\2\3"
 _ADOBE = {0: "RGB", 1: "YCC"}
 _PADDING = b"\x00\xff"
 
+# The frames of a slide begin with the same tables and headers, so those that were read last are
+# recognised instead of read again: that is half the cost of a look at a frame.
+_known_header: tuple[bytes, Stream] | None = None
+
 
 @dataclass(slots=True)
 class _Walk:
@@ -86,6 +90,8 @@ class _Walk:
     jfif: bool = False
     scanned: frozenset[int] = frozenset()
     adobe: int | None = None
+    scans: int = 0
+    coded: int = 0  # where the coded data of the last scan begin
 
     def see(self, marker: int, body: memoryview) -> None:
         if marker in _FRAMES:
@@ -147,7 +153,12 @@ def read_jpeg(data: bytes | memoryview) -> Stream:
     CodestreamError
         If it is cut short anywhere, is no JPEG, or goes on after its end.
     """
+    global _known_header  # noqa: PLW0603 - a memo: what it holds changes no result
     view = memoryview(data)
+    if _known_header is not None:
+        header, stream = _known_header
+        if bytes(view[: len(header)]) == header and _ends_after(view, len(header)):
+            return stream
     if bytes(view[:2]) != b"\xff\xd8":
         raise CodestreamError("it does not begin as a JPEG")
     walk = _Walk()
@@ -170,7 +181,18 @@ def read_jpeg(data: bytes | memoryview) -> Stream:
         raise CodestreamError(
             f"its end-of-image marker comes at byte {position} of {end}, with data after it"
         )
-    return walk.stream()
+    stream = walk.stream()
+    if walk.scans == 1 and walk.process != _SOF_LS:
+        _known_header = bytes(view[: walk.coded]), stream
+    return stream
+
+
+def _ends_after(view: memoryview, coded: int) -> bool:
+    """Whether the next marker after coded data is the last thing in a codestream."""
+    found = NEXT_IN_JPEG.search(view, coded)
+    if found is None or view[found.start() + 1] != _EOI:
+        return False
+    return not bytes(view[found.end() :]).strip(_PADDING)
 
 
 def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
@@ -184,6 +206,7 @@ def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
     position += 2 + length
     if marker != _SOS:
         return position
+    walk.scans, walk.coded = walk.scans + 1, position
     markers = _NEXT_IN_JPEG_LS if walk.process == _SOF_LS else NEXT_IN_JPEG
     found = markers.search(view, position)
     if found is None:

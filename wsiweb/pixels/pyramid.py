@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -110,8 +110,7 @@ class PixelFormat:
         return self.nbytes
 
 
-@dataclass(frozen=True, slots=True)
-class FrameAddress:
+class FrameAddress(NamedTuple):
     """One frame of one instance.
 
     Attributes

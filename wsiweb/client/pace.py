@@ -1,0 +1,220 @@
+"""How many requests at once, and how many frames in each: learnt from the answers.
+
+The right answer differs a hundredfold between archives. One reads a file of 400 MB for every
+request, be it for one frame or for a thousand; another takes 1.5 ms for a single frame and 0.3 s
+for any list; a third has four workers and 2 ms of work for each frame; and behind all of them is a
+network that wants many frames on their way at once. So nothing is assumed of a vendor. For every
+number of requests that were under way at once, two figures are kept,
+
+    first   seconds until an answer began,
+    each    seconds for each further frame of its list,
+
+and for lists of one frame a third, the seconds for the whole. What a number of waiting frames
+would take follows from these for every way to cut them up, and the quickest is chosen.
+
+What has not been tried is thought well of, up to what can be hoped for: half as many requests
+would be answered in half the time, if the archive was the bottleneck; twice as many in the same
+time, if it was not. So it is tried, once, and then it is known. Figures that have grown old are
+forgotten, and all are when an archive suddenly answers otherwise: it is then learnt anew.
+
+A climb by measured throughput was tried on paper and left: it needs dozens of answers for a step,
+and a region of 25 tiles is all the reading that some users ever do.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Pace", "Plan"]
+
+_OWN = 0.0006  # seconds that a request costs ourselves, however quickly it is answered
+_FIRST, _EACH = 0.03, 0.0001  # what is supposed before anything is known
+_COLD_PLACES = 4  # requests in the first wave: an archive that suffers from eight is spared them
+_WEIGHT = 0.4  # of the newest answer
+_OLD = 200  # answers after which a figure is out of date
+_OTHERWISE = 3.0  # times slower or quicker than known is another archive, if it happens twice
+_NOISE = 0.02  # seconds within which nothing is otherwise
+_SLOW = 0.1  # seconds for an answer to begin, from which on it is worth asking for one frame alone
+_BUSY = 0.25  # seconds for an answer to begin that no network needs: the archive has work with it
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to ask for what waits.
+
+    Attributes
+    ----------
+    places : int
+        Requests to have under way at once.
+    frames : int
+        Frames in each.
+    """
+
+    places: int
+    frames: int
+
+
+@dataclass(slots=True)
+class _Figures:
+    first: float
+    each: float
+    seen: int  # the count of answers when it was last seen
+
+    def take(self, first: float, each: float | None, seen: int) -> None:
+        self.first += _WEIGHT * (first - self.first)
+        if each is not None:
+            self.each += _WEIGHT * (each - self.each)
+        self.seen = seen
+
+
+class Pace:
+    """What is known of an archive's speed; for the event loop only.
+
+    Parameters
+    ----------
+    most_places : int
+        Requests that may be under way at once.
+    most_frames : int
+        Longest list.
+    fixed : bool
+        Whether lists are always as long as they may be, and all places are used: nothing is
+        learnt then.
+
+    Examples
+    --------
+    >>> pace = Pace(8, 400)
+    >>> pace.plan(1000)
+    Plan(places=4, frames=250)
+    >>> for _ in range(20):  # ten milliseconds for each frame, one after the other
+    ...     pace.observe(frames=25, places=4, first=0.04, total=1.0)
+    >>> pace.plan(1000).places
+    8
+    """
+
+    def __init__(self, most_places: int, most_frames: int, *, fixed: bool = False) -> None:
+        self.most_places = most_places
+        self.most_frames = most_frames
+        self.fixed = fixed
+        self._lists: dict[int, _Figures] = {}  # by the number of requests under way at once
+        self._single: float | None = None
+        self._probed = False  # whether a single frame was asked for, to see
+        self._count = 0
+        self._strange = 0  # answers in a row that were not as expected
+
+    # Asked --------------------------------------------------------------------------------
+
+    @property
+    def capacity(self) -> int:
+        """Requests that are worth having under way when there is no end of frames."""
+        return self.plan(10_000).places
+
+    def plan(self, waiting: int) -> Plan:
+        """Return how to ask for so many frames, one or more."""
+        if self.fixed:
+            return Plan(self.most_places, min(waiting, self.most_frames))
+        if not self._lists:
+            places = min(_COLD_PLACES, self.most_places)
+            return Plan(places, self._share(waiting, places))
+        if self._should_probe():
+            self._probed = True
+            return Plan(1, 1)
+        times = {places: self._seconds(waiting, places) for places in self._choices()}
+        places = min(times, key=lambda places: (times[places], places))
+        if self._single is not None:
+            alone = math.ceil(waiting / self.most_places) * self._single
+            if alone < times[places]:
+                return Plan(self.most_places, 1)
+        return Plan(places, self._share(waiting, places))
+
+    def expected(self, frames: int) -> float | None:
+        """Return the seconds that a list takes, if that is known well enough to be relied on."""
+        if self._count < 10 or not self._lists:
+            return None
+        slowest = max(self._lists.values(), key=lambda figures: figures.first)
+        return slowest.first + frames * slowest.each
+
+    # Told ---------------------------------------------------------------------------------
+
+    def observe(self, *, frames: int, places: int, first: float, total: float) -> None:
+        """Take in how an answer came.
+
+        Parameters
+        ----------
+        frames : int
+            Frames in its list.
+        places : int
+            Most requests that were under way at once while it was.
+        first, total : float
+            Seconds until its first byte, and until its last.
+        """
+        self._count += 1
+        if frames == 1:
+            before = self._single
+            self._single = total if before is None else before + _WEIGHT * (total - before)
+            if not self._lists:
+                self._lists[_bucket(places)] = _Figures(first, _EACH, self._count)
+            return
+        key = _bucket(places)
+        known = self._lists.get(key)
+        each = max(0.0, total - first) / (frames - 1)
+        if known is None:
+            self._lists[key] = _Figures(first, each, self._count)
+        elif self._is_strange(known.first, first):
+            self._lists = {key: _Figures(first, each, self._count)}
+            self._single, self._probed = None, False
+        else:
+            known.take(first, each, self._count)
+        for old in [key for key, one in self._lists.items() if self._count - one.seen > _OLD]:
+            del self._lists[old]
+
+    def _is_strange(self, known: float, seen: float) -> bool:
+        """Whether the archive now answers otherwise: twice in a row, so that it was no accident."""
+        ratio = (seen + _NOISE) / (known + _NOISE)
+        if 1 / _OTHERWISE < ratio < _OTHERWISE:
+            self._strange = 0
+        else:
+            self._strange += 1
+        if self._strange < 2:
+            return False
+        self._strange = 0
+        return True
+
+    # Reckoned -----------------------------------------------------------------------------
+
+    def _should_probe(self) -> bool:
+        if self._probed or self._single is not None:
+            return False
+        return min(figures.first for figures in self._lists.values()) > _SLOW
+
+    def _choices(self) -> list[int]:
+        """Return the numbers of places to choose from: powers of two, and the most."""
+        powers = [2**n for n in range(self.most_places.bit_length()) if 2**n < self.most_places]
+        return [*powers, self.most_places]
+
+    def _share(self, waiting: int, places: int) -> int:
+        return max(1, min(math.ceil(waiting / places), self.most_frames))
+
+    def _seconds(self, waiting: int, places: int) -> float:
+        """Return what so many frames would take in so many requests at once."""
+        used = min(places, waiting)
+        first, each = self._figures(_bucket(used))
+        share = self._share(waiting, used)
+        waves = math.ceil(waiting / (share * used))
+        return waves * (first + share * each) + math.ceil(waiting / share) * _OWN
+
+    def _figures(self, places: int) -> tuple[float, float]:
+        """Return what is known for a number of places, or what may be hoped for."""
+        known = self._lists.get(places)
+        if known is not None:
+            return known.first, known.each
+        nearest = min(self._lists, key=lambda other: abs(math.log2(other / places)))
+        figures, times = self._lists[nearest], places / nearest
+        if figures.first < _BUSY:
+            times = min(1.0, times)
+        return figures.first * times, figures.each * min(1.0, times)
+
+
+def _bucket(places: int) -> int:
+    """Return the power of two that stands for a number of places."""
+    return 1 << max(0, round(math.log2(max(1, places))))
