@@ -148,6 +148,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         What the operation was given, such as the tiles that were drawn.
     check : bool
         Whether to compare pixels with the direct decode instead of taking the time.
+    control : str
+        Where the requests are counted (`wsiweb_benchmarks.link`); empty when nobody counts.
     """
 
     row: Row
@@ -155,6 +157,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     parameters: dict[str, Any]
     check: bool = False
+    control: str = ""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

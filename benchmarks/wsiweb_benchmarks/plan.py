@@ -1,0 +1,90 @@
+"""Which rows are measured by default, how often, and what is not waited for.
+
+The whole of it fits into about half an hour on two cores: see benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from wsiweb_benchmarks.model import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "LONG",
+    "OURS",
+    "PATIENCE",
+    "REPEATS",
+    "TIME_LIMIT",
+    "chosen",
+    "default_rows",
+    "repeats_of",
+]
+
+REPEATS = 5  # of wsiweb and the reference
+PEERS = 3  # at most, of all others
+LONG = 5.0  # seconds: what takes longer is not repeated
+PATIENCE = 24.0  # seconds: what is expected to take longer is not begun
+TIME_LIMIT = 90.0  # seconds: what takes longer is ended
+OURS = ("reference/", "wsiweb/")
+
+_ALL = (
+    "open",
+    "thumbnail-512",
+    "region-1024",
+    "region-4096",
+    "random-tiles",
+    "level-6144",
+    "loop-row",
+    "loop-grid",
+    "region-again",
+)
+_PIXELS = ("region-1024", "region-4096", "random-tiles")
+# Slide, conditions, operations.
+_PLAN = (
+    ("mosaic", ("delay-0", "delay-20", "delay-50", "delay-100"), _ALL),
+    ("mosaic", ("bandwidth", "service"), _PIXELS),
+    ("mosaic-small", ("orthanc-small",), ("open", *_PIXELS)),
+    ("mosaic-large", ("orthanc-large",), ("open", *_PIXELS)),
+    ("cmu", ("delay-20",), ("thumbnail-512", "region-1024", "level-6144")),
+    ("sparse", ("delay-0",), ("open-sparse",)),
+)
+
+
+def default_rows() -> list[Row]:
+    """Return all rows; those of the same condition and slide follow each other."""
+    return [
+        Row(operation=operation, condition=condition, slide=slide)
+        for slide, conditions, operations in _PLAN
+        for condition in conditions
+        for operation in operations
+    ]
+
+
+def chosen(
+    rows: Iterable[Row],
+    *,
+    operations: Sequence[str] = (),
+    conditions: Sequence[str] = (),
+    slides: Sequence[str] = (),
+) -> list[Row]:
+    """Return the rows that match: a pattern of each kind (``region-*``), where there are any."""
+    return [
+        row
+        for row in rows
+        if _matches(row.operation, operations)
+        and _matches(row.condition, conditions)
+        and _matches(row.slide, slides)
+    ]
+
+
+def repeats_of(way: str, repeats: int) -> int:
+    """Return how often a way is measured in each row."""
+    return repeats if way.startswith(OURS) else min(repeats, PEERS)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)

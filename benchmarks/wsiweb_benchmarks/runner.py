@@ -1,0 +1,274 @@
+"""Goes through the rows: checks every way's pixels, then takes times, interleaved."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+import sys
+from statistics import median
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from wsiweb_benchmarks import conditions, link, plan, slides
+from wsiweb_benchmarks.environment import machine, versions, ways
+from wsiweb_benchmarks.model import Check, Job, Measurement, Row, Run, SlideInfo, Source, Way
+from wsiweb_benchmarks.operations import operation_of, operations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from wsiweb_benchmarks.conditions import Condition, Served
+
+__all__ = ["Options", "Runner", "in_process", "run"]
+
+UNCHECKED = ("reference/transport",)  # returns no pixels
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a benchmark is run.
+
+    Attributes
+    ----------
+    work : Path
+        Where slides, indexes and databases are kept between runs.
+    repeats : int
+        Of wsiweb and the reference; others have at most `plan.PEERS`.
+    small : bool
+        Tiny slides, for tests.
+    time_limit : float
+        Seconds after which a job is ended.
+    command : str
+        What reproduces the run.
+    """
+
+    work: Path
+    repeats: int = plan.REPEATS
+    small: bool = False
+    time_limit: float = plan.TIME_LIMIT
+    command: str = ""
+
+
+def run(
+    rows: Sequence[Row],
+    chosen: Callable[[str], bool],
+    options: Options,
+    say: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Measure rows.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Those of the same condition and slide are measured one after the other.
+    chosen : callable
+        Whether a way (`Way.key`) takes part.
+    options : Options
+    say : callable
+        Told the progress.
+
+    Raises
+    ------
+    LookupError
+        For an operation, a condition or a slide that there is not.
+    """
+    runner = Runner([way for way in ways() if chosen(way.key)], options, say)
+    for row in rows:
+        operation_of(row.operation)
+        conditions.condition_of(row.condition)
+    for condition, slide, operations in _grouped(rows):
+        say(f"{condition}, {slide}")
+        runner.measure(conditions.condition_of(condition), slide, operations)
+    return runner.result()
+
+
+class Runner:
+    """One run on its way.
+
+    Parameters
+    ----------
+    ways : sequence of Way
+    options : Options
+    say : callable
+        Told the progress.
+    """
+
+    def __init__(self, ways: Sequence[Way], options: Options, say: Callable[[str], None]) -> None:
+        self._ways = ways
+        self._options = options
+        self._say = say
+        self._slides: dict[str, SlideInfo] = {}
+        self._conditions: dict[str, str] = {}
+        self._checks: dict[str, Check] = {}
+        self._known: dict[tuple[str, ...], Check] = {}
+        self._measurements: list[Measurement] = []
+
+    def measure(self, condition: Condition, slide: str, operations: Sequence[str]) -> None:
+        """Measure all operations on a slide under a condition, served once for all of them."""
+        rows = [Row(operation=name, condition=condition.name, slide=slide) for name in operations]
+        self._conditions[condition.name] = condition.about
+        try:
+            info = slides.made(slide, self._options.work, small=self._options.small)
+            self._slides[slide] = info
+            with condition.serve(info, self._options.work) as served:
+                self.measure_served(condition, served, info, rows)
+        except (slides.Absent, RuntimeError) as error:
+            # The server or the slide is missing: every row says so.
+            done = {one.row for one in self._measurements}
+            for row in rows:
+                if row not in done:
+                    self._measurements += [_failed(row, way.key, str(error)) for way in self._ways]
+
+    def measure_served(
+        self, condition: Condition, served: Served, slide: SlideInfo, rows: Sequence[Row]
+    ) -> None:
+        """Measure rows where the slide is being served already."""
+        self._slides[slide.name] = slide
+        self._conditions[condition.name] = condition.about
+        for row in rows:
+            jobs = [self._job(condition, served, slide, row, way) for way in self._ways]
+            ready = [job for job in jobs if self._may_run(condition, served, job)]
+            self._repeat(ready, served)
+
+    def _job(
+        self, condition: Condition, served: Served, slide: SlideInfo, row: Row, way: Way
+    ) -> Job:
+        settings = condition.best if way.library == "reference" else {}
+        return Job(
+            row=row,
+            way=way.key,
+            source=Source(url=served.url, slide=slide, settings=settings, headers=served.headers),
+            parameters=operation_of(row.operation).draw(slide),
+            control=served.control,
+        )
+
+    # Checks ---------------------------------------------------------------------------------
+
+    def _may_run(self, condition: Condition, served: Served, job: Job) -> bool:
+        """Check the pixels and foretell the time; a way that may not run gets its message."""
+        row = job.row
+        key = (condition.server, row.operation, row.slide, job.way)
+        if operation_of(row.operation).opened and job.way not in UNCHECKED:
+            if key not in self._known:
+                self._known[key] = self._check(served, job)
+            check = self._known[key]
+            self._checks["|".join((row.operation, row.condition, row.slide, job.way))] = check
+            if not check.right:
+                self._note(_failed(row, job.way, check.message))
+                return False
+        expected = self._expected(condition, job)
+        if expected > plan.PATIENCE:
+            message = f"not run: it would take some {expected:.0f} s at this round trip"
+            self._note(_failed(row, job.way, message))
+            return False
+        return True
+
+    def _check(self, served: Served, job: Job) -> Check:
+        if served.control:  # pixels do not depend on how long one waits for them
+            link.begin(served.control, link.Terms())
+        done = in_process(msgspec.structs.replace(job, check=True), self._options.time_limit)
+        return done if isinstance(done, Check) else Check(right=False, message=done.error)
+
+    def _expected(self, condition: Condition, job: Job) -> float:
+        """Foretell seconds from what the way took at other delays, and how often it asked."""
+        row = job.row
+        seen: dict[float, list[float]] = {}
+        requests = 0
+        for one in self._measurements:
+            known = conditions.conditions().get(one.row.condition)
+            same = (one.way, one.row.operation, one.row.slide) == (
+                job.way,
+                row.operation,
+                row.slide,
+            )
+            if same and not one.error and known is not None and known.name.startswith("delay-"):
+                seen.setdefault(known.delay, []).append(one.wall)
+                requests = one.requests
+        walls = {delay: median(values) for delay, values in seen.items()}
+        if len(walls) >= 2:
+            near, far = min(walls), max(walls)
+            slope = (walls[far] - walls[near]) / (far - near)
+            return walls[near] + slope * (condition.delay - near)
+        if walls and job.way.endswith("/naive"):
+            return requests * condition.delay
+        return 0.0
+
+    # Times ----------------------------------------------------------------------------------
+
+    def _repeat(self, jobs: Sequence[Job], served: Served) -> None:
+        """Take times: the first of every way, then the second of every way, and so on."""
+        spent = {job.way: 0.0 for job in jobs}
+        for repeat in range(self._options.repeats):
+            turn = repeat % len(jobs) if jobs else 0
+            for job in (*jobs[turn:], *jobs[:turn]):
+                if repeat >= plan.repeats_of(job.way, self._options.repeats):
+                    continue
+                if spent[job.way] > plan.LONG:
+                    continue
+                if served.control:
+                    link.begin(served.control, served.terms)
+                done = in_process(job, self._options.time_limit)
+                if isinstance(done, Check):
+                    done = _failed(job.row, job.way, done.message)
+                self._note(msgspec.structs.replace(done, repeat=repeat))
+                spent[job.way] = float("inf") if done.error else spent[job.way] + done.wall
+
+    def _note(self, done: Measurement) -> None:
+        self._measurements.append(done)
+        row = done.row
+        came = done.error or f"{done.wall:8.3f} s"
+        self._say(f"  {row.operation:14} {row.condition:12} {done.way:26} {came}")
+
+    def result(self) -> Run:
+        """Return everything that was found out."""
+        return Run(
+            date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            machine=machine(),
+            versions=versions(),
+            conditions=self._conditions,
+            operations={
+                name: one.about
+                for name, one in operations().items()
+                if any(done.row.operation == name for done in self._measurements)
+            },
+            slides=self._slides,
+            ways=tuple(self._ways),
+            checks=self._checks,
+            measurements=tuple(self._measurements),
+            command=self._options.command,
+        )
+
+
+def in_process(job: Job, time_limit: float) -> Measurement | Check:
+    """Do a job in a process of its own."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "wsiweb_benchmarks.worker"],
+            input=msgspec.json.encode(job),
+            capture_output=True,
+            timeout=time_limit,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        message = f"ended after {time_limit:.0f} s"
+    else:
+        if done.returncode == 0 and done.stdout:
+            kind = Check if job.check else Measurement
+            return msgspec.json.decode(done.stdout, type=kind)
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        message = f"the process ended with status {done.returncode}: {' '.join(last)}"
+    if job.check:
+        return Check(right=False, message=message)
+    return _failed(job.row, job.way, message)
+
+
+def _failed(row: Row, way: str, message: str) -> Measurement:
+    return Measurement(row=row, way=way, repeat=0, error=message)
+
+
+def _grouped(rows: Iterable[Row]) -> list[tuple[str, str, list[str]]]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.condition, row.slide), []).append(row.operation)
+    return [(condition, slide, names) for (condition, slide), names in groups.items()]
