@@ -49,6 +49,9 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-for-tests: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,check]'
+	@# What wsidicom and ez-wsi-dicomweb each ask for excludes the other; this lets both run.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    'dataclasses-json>=0.6' typing-inspect mypy-extensions
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-for-docs: pyproject.toml | $(BIN)/python

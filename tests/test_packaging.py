@@ -30,8 +30,9 @@ def test_the_wheel_holds_every_room_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info" not in name}
     here = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "wsiweb").rglob("*")
+        str(path.relative_to(package.parent))
+        for package in (ROOT / "wsiweb", ROOT / "benchmarks" / "wsiweb_benchmarks")
+        for path in package.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
     assert names == here

@@ -18,9 +18,11 @@ from wsiweb.client.auth import as_auth
 from wsiweb.client.client import DicomwebClient
 from wsiweb.client.http import HttpTransport
 from wsiweb.client.in_process import AsgiTransport
+from wsiweb.client.profile import recall
 from wsiweb.errors import ArchiveError, Busy, NotFound, Unauthorized, Unreachable
 from wsiweb.frames import Frames
 from wsiweb.listing import Listing
+from wsiweb.pixels.decode import load_codecs
 from wsiweb.pixels.headers import read_pyramid
 from wsiweb.settings import Settings
 from wsiweb.slide import Slide
@@ -148,7 +150,9 @@ def _frames_at(place: _Place) -> Frames:
     with _connecting:
         frames = _connected.get(place.key)
         if frames is None:
-            client = DicomwebClient(_transport_to(place), place.auth, place.settings)
+            transport = _transport_to(place)
+            profile = recall(transport.base_url)
+            client = DicomwebClient(transport, place.auth, place.settings, profile)
             frames = _connected[place.key] = Frames(client, place.settings)
         return frames
 
@@ -297,6 +301,7 @@ class Archive:
             study, series = study.study_uid, study.series_uid
         if series is None:
             series = await self._only_slide_of(study)
+        loop.submit(load_codecs)  # while the headers are on their way
         headers = await self._headers(study, series)
         pyramid = await loop.in_pool(read_pyramid, headers)
         return _slide(self._place, pyramid, self._frames)

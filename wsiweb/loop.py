@@ -54,6 +54,11 @@ class _Engine:
         self.pool = concurrent.futures.ThreadPoolExecutor(
             max_workers=threads(), thread_name_prefix="wsiweb-pool"
         )
+        # Made now, while something is waited for anyway, and not when the first frames have come:
+        # a thread takes longer to start than a frame to decode.
+        gate = threading.Barrier(threads())
+        for _ in range(threads()):
+            self.pool.submit(gate.wait, _GRACE)
         self.thread = threading.Thread(target=self._main, name="wsiweb-loop", daemon=True)
         self.thread.start()
 

@@ -73,7 +73,10 @@ class Canvas:
         _refuse_huge(size, image)
         image.frame(0, 0, channel, z)  # refuses what is not there, wherever the region lies
         self.image = image
+        self.location = location
         self.size = size
+        self.channel = channel
+        self.z = z
         self.plan: Plan = {}
         for paste in tiling.plan(location, size, image.size, image.tile_size):
             address = image.frame(paste.column, paste.row, channel, z)

@@ -17,6 +17,7 @@ from wsiweb.errors import NotFound
 from wsiweb.frames import Priority
 from wsiweb.pixels import tiling
 from wsiweb.pixels.pyramid import Level
+from wsiweb.readahead import ReadAhead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -56,6 +57,7 @@ class Slide:
         self._pyramid = pyramid
         self._frames = frames
         self._reopen = reopen
+        self._ahead = ReadAhead(frames, frames.settings.decoded_bytes)
         self._closed = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -160,6 +162,7 @@ class Slide:
             When the archive does not deliver, or a frame is damaged.
         """
         canvas = self._canvas(location, level, size, channel, z)
+        self._ahead.step(canvas, self._level(level), decode=True)
         if regions.paste_held(self._frames, canvas):
             return canvas.pixels()
         return loop.run(regions.fill(self._frames, canvas))
@@ -169,6 +172,7 @@ class Slide:
     ) -> np.ndarray:
         """Read a region; see `read_region`."""
         canvas = self._canvas(location, level, size, channel, z)
+        self._ahead.step(canvas, self._level(level), decode=True)
         return await loop.wait(regions.fill(self._frames, canvas))
 
     def _canvas(
@@ -370,13 +374,22 @@ class Slide:
         NotFound
             For a tile that a sparse slide does not hold.
         """
+        self._foretell_tile(level, column, row, channel, z)
         return loop.run(self._tile(level, column, row, channel, z))
 
     async def tile_async(
         self, level: int, column: int, row: int, *, channel: int = 0, z: int = 0
     ) -> EncodedImage:
         """Return a tile as the archive stores it; see `tile`."""
+        self._foretell_tile(level, column, row, channel, z)
         return await loop.wait(self._tile(level, column, row, channel, z))
+
+    def _foretell_tile(self, level: int, column: int, row: int, channel: int, z: int) -> None:
+        image = self._level(level)
+        width, height = image.tile_size
+        corner = index(column) * width, index(row) * height
+        canvas = regions.Canvas(image, corner, image.tile_size, channel, z)
+        self._ahead.step(canvas, image, decode=False)
 
     async def _tile(self, level: int, column: int, row: int, channel: int, z: int) -> EncodedImage:
         image = self._level(level)

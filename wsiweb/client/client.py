@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from wsiweb.client.exchange import Exchange
 from wsiweb.client.pace import Pace
-from wsiweb.client.profile import ServerProfile
+from wsiweb.client.profile import ServerProfile, remember
 from wsiweb.client.retries import retrying
 from wsiweb.errors import (
     ArchiveError,
     NotFound,
     ProtocolError,
 )
-from wsiweb.loop import in_pool
+from wsiweb.loop import close_at_exit, in_pool
 from wsiweb.wire import media
 from wsiweb.wire.dicomjson import Attributes
 from wsiweb.wire.media import Step
@@ -87,8 +87,10 @@ class DicomwebClient:
             settings.connections,
             self.profile.most_frames if most is None else min(most, self.profile.most_frames),
             fixed=most is not None,
+            known=self.profile.pace,
         )
         self._start_empty()
+        close_at_exit(self)
 
     def _start_empty(self) -> None:
         self._under_way = 0
@@ -106,6 +108,9 @@ class DicomwebClient:
 
     async def close(self) -> None:
         """Close all connections; from then on every request is refused with ValueError."""
+        if not self.pace.fixed:
+            self.profile.pace = self.pace.known()
+            await in_pool(remember, self.base_url, self.profile)
         await self._exchange.close()
 
     # Search ---------------------------------------------------------------------------------

@@ -26,15 +26,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Pace", "Plan"]
+import msgspec
+
+__all__ = ["Known", "Pace", "Plan"]
 
 _OWN = 0.0006  # seconds that a request costs ourselves, however quickly it is answered
-_FIRST, _EACH = 0.03, 0.0001  # what is supposed before anything is known
+_FIRST, _EACH = 0.03, 0.0002  # what is supposed before anything is known
 _COLD_PLACES = 4  # requests in the first wave: an archive that suffers from eight is spared them
 _WEIGHT = 0.4  # of the newest answer
 _OLD = 200  # answers after which a figure is out of date
 _OTHERWISE = 3.0  # times slower or quicker than known is another archive, if it happens twice
 _NOISE = 0.02  # seconds within which nothing is otherwise
+_AGE = 3600.0  # seconds: no answer takes that long
 _SLOW = 0.1  # seconds for an answer to begin, from which on it is worth asking for one frame alone
 _BUSY = 0.25  # seconds for an answer to begin that no network needs: the archive has work with it
 
@@ -53,6 +56,32 @@ class Plan:
 
     places: int
     frames: int
+
+
+class Known(msgspec.Struct):
+    """What was learnt of an archive's pace, as it can be kept.
+
+    Attributes
+    ----------
+    lists : dict
+        For numbers of requests under way at once (powers of two), the seconds until an answer
+        began, and for each further frame.
+    single : float or None
+        Seconds for a single frame.
+    """
+
+    lists: dict[int, tuple[float, float]] = {}
+    single: float | None = None
+
+    def sane(self) -> Known:
+        """Return it without what cannot be."""
+        lists = {
+            places: (first, each)
+            for places, (first, each) in self.lists.items()
+            if places >= 1 and _bucket(places) == places and 0 <= first < _AGE and 0 <= each < _AGE
+        }
+        single = self.single if self.single is not None and 0 <= self.single < _AGE else None
+        return Known(lists, single if lists else None)
 
 
 @dataclass(slots=True)
@@ -80,6 +109,8 @@ class Pace:
     fixed : bool
         Whether lists are always as long as they may be, and all places are used: nothing is
         learnt then.
+    known : Known, optional
+        What was learnt before.
 
     Examples
     --------
@@ -92,15 +123,29 @@ class Pace:
     8
     """
 
-    def __init__(self, most_places: int, most_frames: int, *, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        most_places: int,
+        most_frames: int,
+        *,
+        fixed: bool = False,
+        known: Known | None = None,
+    ) -> None:
         self.most_places = most_places
         self.most_frames = most_frames
         self.fixed = fixed
-        self._lists: dict[int, _Figures] = {}  # by the number of requests under way at once
-        self._single: float | None = None
+        known = known or Known()
+        # By the number of requests that were under way at once.
+        self._lists = {key: _Figures(*values, 0) for key, values in known.lists.items()}
+        self._single = known.single
         self._probed = False  # whether a single frame was asked for, to see
         self._count = 0
         self._strange = 0  # answers in a row that were not as expected
+
+    def known(self) -> Known:
+        """Return what has been learnt."""
+        lists = {key: (one.first, one.each) for key, one in self._lists.items()}
+        return Known(lists, self._single)
 
     # Asked --------------------------------------------------------------------------------
 
@@ -113,16 +158,13 @@ class Pace:
         """Return how to ask for so many frames, one or more."""
         if self.fixed:
             return Plan(self.most_places, min(waiting, self.most_frames))
-        if not self._lists:
-            places = min(_COLD_PLACES, self.most_places)
-            return Plan(places, self._share(waiting, places))
         if self._should_probe():
             self._probed = True
             return Plan(1, 1)
         times = {places: self._seconds(waiting, places) for places in self._choices()}
         places = min(times, key=lambda places: (times[places], places))
         if self._single is not None:
-            alone = math.ceil(waiting / self.most_places) * self._single
+            alone = math.ceil(waiting / self.most_places) * self._single + waiting * _OWN
             if alone < times[places]:
                 return Plan(self.most_places, 1)
         return Plan(places, self._share(waiting, places))
@@ -183,14 +225,15 @@ class Pace:
     # Reckoned -----------------------------------------------------------------------------
 
     def _should_probe(self) -> bool:
-        if self._probed or self._single is not None:
+        if self._probed or self._single is not None or not self._lists:
             return False
         return min(figures.first for figures in self._lists.values()) > _SLOW
 
     def _choices(self) -> list[int]:
         """Return the numbers of places to choose from: powers of two, and the most."""
-        powers = [2**n for n in range(self.most_places.bit_length()) if 2**n < self.most_places]
-        return [*powers, self.most_places]
+        most = self.most_places if self._lists else min(_COLD_PLACES, self.most_places)
+        powers = [2**n for n in range(most.bit_length()) if 2**n < most]
+        return [*powers, most]
 
     def _share(self, waiting: int, places: int) -> int:
         return max(1, min(math.ceil(waiting / places), self.most_frames))
@@ -205,6 +248,8 @@ class Pace:
 
     def _figures(self, places: int) -> tuple[float, float]:
         """Return what is known for a number of places, or what may be hoped for."""
+        if not self._lists:
+            return _FIRST, _EACH
         known = self._lists.get(places)
         if known is not None:
             return known.first, known.each

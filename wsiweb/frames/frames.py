@@ -50,6 +50,7 @@ class Frames:
 
     def __init__(self, client: DicomwebClient, settings: Settings) -> None:
         self.client = client
+        self.settings = settings
         self._encoded: ByteCache[Received] = ByteCache(
             settings.encoded_bytes, lambda received: len(received.data)
         )
@@ -74,14 +75,6 @@ class Frames:
     def decoded_if_held(self, address: FrameAddress) -> np.ndarray | None:
         """Return a decoded frame from memory, or None; from any thread, without waiting."""
         return self._decoded.get(address)
-
-    def holds_decoded(self, address: FrameAddress) -> bool:
-        """Tell whether a frame is held decoded; from any thread, and no sign of its use."""
-        return address in self._decoded
-
-    def holds_encoded(self, address: FrameAddress) -> bool:
-        """Tell whether a frame is held as it came; from any thread, and no sign of its use."""
-        return address in self._encoded
 
     def is_much(self, image: TiledImage, count: int) -> bool:
         """Whether so many frames should not push out what else is held decoded."""

@@ -40,7 +40,7 @@ from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
 if TYPE_CHECKING:
     from wsiweb.pixels.pyramid import PixelFormat
 
-__all__ = ["decode", "decode_into", "scratch_for"]
+__all__ = ["decode", "decode_into", "load_codecs", "scratch_for"]
 
 Data = bytes | bytearray | memoryview
 
@@ -147,6 +147,11 @@ def decode_into(
         _decode(data, format, out, transfer_syntax, crop, what)
     else:
         out[...] = decode(data, format, transfer_syntax=transfer_syntax, crop=crop, what=what)
+
+
+def load_codecs() -> None:
+    """Load what most slides are decoded with; else the first frame waits for that, some 5 ms."""
+    imagecodecs.jpeg8_decode  # noqa: B018 - imagecodecs loads a codec when it is first looked at
 
 
 def scratch_for(

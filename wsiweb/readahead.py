@@ -1,0 +1,102 @@
+"""Reads ahead of plain loops: what a walk over a slide will ask for next is fetched already.
+
+Each thread walks by itself (`wsiweb.walks`). When a walk breaks off, what was under way for it is
+cancelled, unless somebody else waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from wsiweb import loop
+from wsiweb.regions import Canvas
+from wsiweb.walks import Place, Walk
+
+if TYPE_CHECKING:
+    from wsiweb.frames import Frames
+    from wsiweb.frames.flights import Reader
+    from wsiweb.pixels.pyramid import Level
+
+__all__ = ["ReadAhead"]
+
+_MOST = 256  # regions ahead
+_MOST_BYTES = 48 * 2**20  # of pixels ahead
+_MOST_WALKS = 64  # threads; the oldest walk is forgotten when there are more
+
+
+class ReadAhead:
+    """The walks over one slide.
+
+    Parameters
+    ----------
+    frames : Frames
+        Where frames come from, and are held until they are asked for.
+    budget : int
+        Bytes of pixels that may be held. A quarter of it, at most, is for what may be asked for.
+    """
+
+    def __init__(self, frames: Frames, budget: int) -> None:
+        self._frames = frames
+        self._most_bytes = min(_MOST_BYTES, budget // 4)
+        self._lock = threading.Lock()
+        self._walks: dict[tuple[int, bool], _Guided] = {}
+        loop.renew_after_fork(self)
+
+    def renew(self) -> None:
+        """Start anew in a forked child."""
+        self._lock = threading.Lock()
+        self._walks = {}
+
+    def step(self, canvas: Canvas, level: Level, *, decode: bool) -> None:
+        """Note that a region is being read, and fetch what will be read after it; any thread.
+
+        Parameters
+        ----------
+        canvas : Canvas
+            The region.
+        level : Level
+            The level that it is on.
+        decode : bool
+            Whether its pixels are wanted, or its frames as they are stored.
+        """
+        most = min(_MOST, self._most_bytes // max(1, canvas.nbytes))
+        if most < 1:
+            return
+        key = threading.get_ident(), decode
+        with self._lock:
+            guided = self._walks.pop(key, None) or _Guided(Walk(most))
+            self._walks[key] = guided  # the last is the newest
+            while len(self._walks) > _MOST_WALKS:
+                del self._walks[next(iter(self._walks))]
+        guided.walk.most = most
+        place = Place((level.index, canvas.channel, canvas.z), canvas.location, canvas.size)
+        coming = guided.walk.go(place)
+        if not guided.walk.goes_on and guided.readers:
+            loop.call(_leave_all, self._frames, guided.readers)
+            guided.readers = []
+        if coming:
+            regions = [
+                Canvas(level, one.location, one.size, canvas.channel, canvas.z) for one in coming
+            ]
+            loop.call(self._fetch, regions, guided.readers, decode)
+
+    def _fetch(self, regions: list[Canvas], readers: list[Reader], decode: bool) -> None:
+        addresses = dict.fromkeys(address for region in regions for address in region.plan)
+        if addresses:
+            image = regions[0].image
+            readers[:] = [reader for reader in readers if not reader.over]
+            readers.append(self._frames.prefetch(image, addresses, decode=decode))
+
+
+class _Guided:
+    """A walk, and the readers that fetch ahead of it."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.readers: list[Reader] = []
+
+
+def _leave_all(frames: Frames, readers: list[Reader]) -> None:
+    for reader in readers:
+        frames.leave(reader)
