@@ -8,14 +8,12 @@ goes straight into arrays.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 __all__ = ["FrameColumns", "read_columns"]
@@ -70,6 +68,7 @@ class _Frame(msgspec.Struct, gc=False):
 
 
 _frames = msgspec.json.Decoder(list[_Frame | None])
+_BEGINNING = 65_536  # bytes, which hold many frames
 _LETTERED = (b'"0048021A"', b'"0048021E"', b'"0048021F"', b'"0040074A"')
 
 
@@ -97,8 +96,9 @@ def read_columns(raw: bytes) -> FrameColumns | None:
     >>> read_columns(b'[{"0048021A": {"Value": [' + place + b"]}}]").row
     array([9])
     """
+    beginning = raw[:_BEGINNING]
     for tag in _LETTERED:
-        if tag.lower() in raw:  # some archives write hexadecimal digits small
+        if tag.lower() in beginning:  # some archives write hexadecimal digits small, all of them
             raw = raw.replace(tag.lower(), tag)
     try:
         frames = _frames.decode(raw)
@@ -109,10 +109,11 @@ def read_columns(raw: bytes) -> FrameColumns | None:
         return None
     if not all(positions):
         raise ValueError(f"frame {positions.index(None) + 1} has no PlanePositionSlideSequence")
+    places = cast("list[_Position]", positions)
     return FrameColumns(
-        column=_whole(positions, lambda place: _value(place.column), "Column"),
-        row=_whole(positions, lambda place: _value(place.row), "Row"),
-        height=_numbers([_value(place.height) for place in positions if place], "ZOffset"),
+        column=_whole(_values([place.column for place in places]), "Column"),
+        row=_whole(_values([place.row for place in places]), "Row"),
+        height=_numbers(_values([place.height for place in places]), "ZOffset"),
         path=[_identifier(frame) for frame in frames],
     )
 
@@ -123,6 +124,14 @@ def _first(sequence: _Positions | None) -> _Position | None:
 
 def _value(scalar: _Scalar | None) -> int | float | str | None:
     return scalar.Value[0] if scalar is not None and scalar.Value else None
+
+
+def _values(scalars: list[_Scalar | None]) -> list[Any]:
+    """Return the value of each; the plain way first, which is twice as quick where all have one."""
+    try:
+        return [scalar.Value[0] for scalar in scalars]  # type: ignore[union-attr,index]
+    except (AttributeError, TypeError, IndexError):
+        return [_value(scalar) for scalar in scalars]
 
 
 def _identifier(frame: _Frame | None) -> str:
@@ -141,10 +150,8 @@ def _numbers(values: list[Any], name: str) -> NDArray[np.float64]:
         raise ValueError(f"{name} positions are not all numbers") from None
 
 
-def _whole(
-    positions: list[_Position | None], get: Callable[[_Position], Any], name: str
-) -> NDArray[np.int64]:
-    numbers = _numbers([get(place) for place in positions if place is not None], name)
+def _whole(values: list[Any], name: str) -> NDArray[np.int64]:
+    numbers = _numbers(values, name)
     odd = np.flatnonzero(~(np.abs(numbers) < 2**53) | (numbers != np.floor(numbers)))
     if odd.size:
         raise ValueError(
