@@ -1,12 +1,14 @@
 """Reads ahead of plain loops: what a walk over a slide will ask for next is fetched already.
 
-Each thread walks by itself (`wsiweb.walks`). When a walk breaks off, what was under way for it is
-cancelled, unless somebody else waits for it.
+Each thread walks by itself (`wsiweb.walks`). What lies far ahead is fetched and no more: bytes are
+cheap, and the walk may end. What comes next is decoded too. When a walk breaks off, what was under
+way for it is cancelled, unless somebody else waits for it.
 """
 
 from __future__ import annotations
 
 import threading
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from wsiweb import loop
@@ -16,12 +18,13 @@ from wsiweb.walks import Place, Walk
 if TYPE_CHECKING:
     from wsiweb.frames import Frames
     from wsiweb.frames.flights import Reader
-    from wsiweb.pixels.pyramid import Level
+    from wsiweb.pixels.pyramid import FrameAddress, Level
 
 __all__ = ["ReadAhead"]
 
 _MOST = 256  # regions ahead
 _MOST_BYTES = 48 * 2**20  # of pixels ahead
+_NEXT = 16  # regions that are decoded ahead
 _MOST_WALKS = 64  # threads; the oldest walk is forgotten when there are more
 
 
@@ -72,21 +75,37 @@ class ReadAhead:
         guided.walk.most = most
         place = Place((level.index, canvas.channel, canvas.z), canvas.location, canvas.size)
         coming = guided.walk.go(place)
-        if not guided.walk.goes_on and guided.readers:
+        if not guided.walk.goes_on:
+            self._give_up(guided)
+        if coming:
+            fresh = {
+                one: list(Canvas(level, one.location, one.size, canvas.channel, canvas.z).plan)
+                for one in coming
+            }
+            guided.coming.update(fresh)
+            loop.call(self._fetch, level, list(fresh.values()), guided.readers, False)
+        if decode:
+            following = guided.pass_by(place)
+            if following:
+                loop.call(self._fetch, level, following, guided.readers, True)
+
+    def _give_up(self, guided: _Guided) -> None:
+        guided.coming.clear()
+        if guided.readers:
             loop.call(_leave_all, self._frames, guided.readers)
             guided.readers = []
-        if coming:
-            regions = [
-                Canvas(level, one.location, one.size, canvas.channel, canvas.z) for one in coming
-            ]
-            loop.call(self._fetch, regions, guided.readers, decode)
 
-    def _fetch(self, regions: list[Canvas], readers: list[Reader], decode: bool) -> None:
-        addresses = dict.fromkeys(address for region in regions for address in region.plan)
+    def _fetch(
+        self,
+        level: Level,
+        tiles: list[list[FrameAddress]],
+        readers: list[Reader],
+        decode: bool,
+    ) -> None:
+        addresses = dict.fromkeys(address for region in tiles for address in region)
+        readers[:] = [reader for reader in readers if not reader.over]
         if addresses:
-            image = regions[0].image
-            readers[:] = [reader for reader in readers if not reader.over]
-            readers.append(self._frames.prefetch(image, addresses, decode=decode))
+            readers.append(self._frames.prefetch(level, addresses, decode=decode))
 
 
 class _Guided:
@@ -95,6 +114,22 @@ class _Guided:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.readers: list[Reader] = []
+        # What is fetched ahead and not decoded yet, in order, each with its frames.
+        self.coming: dict[Place, list[FrameAddress]] = {}
+        self._next = 0  # regions that are decoded ahead
+
+    def pass_by(self, place: Place) -> list[list[FrameAddress]]:
+        """Return the frames of regions that should be decoded now that the walk is at a place."""
+        if place in self.coming:  # it was not decoded ahead: what lay before it was left out
+            while self.coming and place in self.coming:
+                del self.coming[next(iter(self.coming))]
+            self._next = 0
+        self._next = max(0, self._next - 1)
+        if self._next > _NEXT // 2:
+            return []
+        following = [self.coming.pop(one) for one in list(islice(self.coming, _NEXT - self._next))]
+        self._next += len(following)
+        return following
 
 
 def _leave_all(frames: Frames, readers: list[Reader]) -> None:

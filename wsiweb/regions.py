@@ -6,6 +6,7 @@ outside the image, and tiles that a sparse slide does not hold, have the image's
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,7 @@ async def read_box(
     channel: int = 0,
     z: int = 0,
     *,
+    fine: bool = True,
     priority: Priority = Priority.VISIBLE,
 ) -> np.ndarray:
     """Read a part of an image resampled to a size, in bands of bounded memory.
@@ -184,6 +186,8 @@ async def read_box(
         Left, top, right, bottom in pixels of the image; fractions are honoured.
     size : tuple of int
         Width and height of the result in pixels.
+    fine : bool
+        As in `wsiweb.pixels.resample.resize`.
     priority : Priority
         How urgent it is.
 
@@ -220,7 +224,9 @@ async def read_box(
         if inside == (0, 0, width, end - begin) and source.shape[:2] == (end - begin, width):
             result[begin:end] = source
         else:
-            result[begin:end] = await in_pool(resample.resize, source, inside, (width, end - begin))
+            band_size = (width, end - begin)
+            resize = functools.partial(resample.resize, fine=fine)
+            result[begin:end] = await in_pool(resize, source, inside, band_size)
         del source  # else it would live on while the next band is read
     return result
 

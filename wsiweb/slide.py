@@ -433,8 +433,9 @@ class Slide:
         right, bottom = map(float, image.size)
         if isinstance(image, Level):
             right, bottom = width / image.downsample, height / image.downsample
+        box = (0.0, 0.0, right, bottom)
         return regions.read_box(
-            self._frames, image, (0, 0, right, bottom), fit, priority=Priority.THUMBNAIL
+            self._frames, image, box, fit, fine=False, priority=Priority.THUMBNAIL
         )
 
     def _source_for(self, fit: Pair) -> TiledImage:

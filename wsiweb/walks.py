@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Place", "Walk"]
 
-_FIRST, _GROWTH = 4, 4  # regions ahead after the second step, and how many times more each time
+_FIRST, _GROWTH = 8, 8  # regions ahead after the second step, and how many times more each time
 
 Pair = tuple[int, int]
 
@@ -59,7 +59,7 @@ class Walk:
     >>> walk = Walk(most=64)
     >>> steps = [Place((0, 0, 0), (x, 0), (256, 256)) for x in (0, 256, 512)]
     >>> [[place.location[0] for place in walk.go(step)] for step in steps]
-    [[], [512, 768, 1024, 1280], []]
+    [[], [512, 768, 1024, 1280, 1536, 1792, 2048, 2304], []]
     """
 
     most: int

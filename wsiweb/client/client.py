@@ -106,6 +106,11 @@ class DicomwebClient:
         """Address of the DICOMweb service."""
         return self._exchange.base_url
 
+    @property
+    def connected(self) -> int:
+        """Connections that are probably open: as many as were in use at once just now."""
+        return self._exchange.connected
+
     async def close(self) -> None:
         """Close all connections; from then on every request is refused with ValueError."""
         if not self.pace.fixed:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Exchange"]
 
 _REDIRECTS = 5
+_LATELY = 2.0  # seconds for which a connection is thought to stay open; Orthanc closes after 1
 
 
 class Exchange:
@@ -53,6 +55,7 @@ class Exchange:
         self._renewed = 0  # how often a renewal was tried
         self._has_fresh = False  # what came of the last one
         self._closed = False
+        self._used = _InUse()
         self._make_locks()
 
     def _make_locks(self) -> None:
@@ -62,12 +65,18 @@ class Exchange:
     def renew(self) -> None:
         """Start anew in a forked child."""
         self._make_locks()
+        self._used = _InUse()
         self._transport.renew()
 
     @property
     def base_url(self) -> str:
         """Address of the DICOMweb service."""
         return self._transport.base_url
+
+    @property
+    def connected(self) -> int:
+        """Connections that are probably open: as many as were in use at once just now."""
+        return self._used.lately()
 
     async def close(self) -> None:
         """Close all connections; from then on every request is refused with ValueError."""
@@ -87,7 +96,7 @@ class Exchange:
         """
         if self._closed:
             raise ValueError(f"The connection to {self.base_url} was closed; connect again.")
-        async with self._places, contextlib.AsyncExitStack() as stack:
+        async with self._places, self._used, contextlib.AsyncExitStack() as stack:
             for renewed in (False, True):
                 generation = self._renewed
                 answer, at = await self._follow(stack, url, headers)
@@ -144,6 +153,32 @@ class Exchange:
                 self._has_fresh = False
                 self._has_fresh = await self._auth.refresh()
             return self._has_fresh
+
+
+class _InUse:
+    """How many requests are under way, and how many were lately; a context of each."""
+
+    def __init__(self) -> None:
+        self._now = 0
+        self._since = 0.0
+        self._most, self._most_before = 0, 0
+
+    async def __aenter__(self) -> None:
+        self.lately()
+        self._now += 1
+        self._most = max(self._most, self._now)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._now -= 1
+
+    def lately(self) -> int:
+        """Return the most that were under way at once, within the last seconds."""
+        now = time.monotonic()
+        if now - self._since > _LATELY:
+            both = now - self._since > 2 * _LATELY
+            self._most_before = self._now if both else self._most
+            self._most, self._since = self._now, now
+        return max(self._most, self._most_before)
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -154,14 +154,23 @@ class Pace:
         """Requests that are worth having under way when there is no end of frames."""
         return self.plan(10_000).places
 
-    def plan(self, waiting: int) -> Plan:
-        """Return how to ask for so many frames, one or more."""
+    def plan(self, waiting: int, connected: int = 1_000) -> Plan:
+        """Return how to ask for frames.
+
+        Parameters
+        ----------
+        waiting : int
+            Frames that are wanted, one or more.
+        connected : int
+            Connections that are open already. Another one costs a round trip before anything can
+            be asked on it.
+        """
         if self.fixed:
             return Plan(self.most_places, min(waiting, self.most_frames))
         if self._should_probe():
             self._probed = True
             return Plan(1, 1)
-        times = {places: self._seconds(waiting, places) for places in self._choices()}
+        times = {places: self._seconds(waiting, places, connected) for places in self._choices()}
         places = min(times, key=lambda places: (times[places], places))
         if self._single is not None:
             alone = math.ceil(waiting / self.most_places) * self._single + waiting * _OWN
@@ -238,13 +247,18 @@ class Pace:
     def _share(self, waiting: int, places: int) -> int:
         return max(1, min(math.ceil(waiting / places), self.most_frames))
 
-    def _seconds(self, waiting: int, places: int) -> float:
+    def _seconds(self, waiting: int, places: int, connected: int) -> float:
         """Return what so many frames would take in so many requests at once."""
         used = min(places, waiting)
         first, each = self._figures(_bucket(used))
+        shake = self._round_trip() if used > connected else 0.0
         share = self._share(waiting, used)
         waves = math.ceil(waiting / (share * used))
-        return waves * (first + share * each) + math.ceil(waiting / share) * _OWN
+        return shake + waves * (first + share * each) + math.ceil(waiting / share) * _OWN
+
+    def _round_trip(self) -> float:
+        """Return what the network takes at most: no answer has begun sooner."""
+        return min((figures.first for figures in self._lists.values()), default=_FIRST)
 
     def _figures(self, places: int) -> tuple[float, float]:
         """Return what is known for a number of places, or what may be hoped for."""

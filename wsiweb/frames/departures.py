@@ -128,7 +128,7 @@ class Departures:
         priority = key[0]
         waiting = self._queues[key].live
         pace = self._client.pace
-        plan = pace.plan(waiting)
+        plan = pace.plan(waiting, self._client.connected)
         limit = max(plan.places, pace.capacity)
         if priority >= Priority.AHEAD and pace.most_places > 2:
             limit = min(limit, pace.most_places - 1)  # a place stays free for what is looked at

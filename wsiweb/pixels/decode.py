@@ -18,6 +18,7 @@ Decoding releases the GIL, and touches each pixel once when the array to fill is
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +151,8 @@ def decode_into(
 
 
 def load_codecs() -> None:
-    """Load what most slides are decoded with; else the first frame waits for that, some 5 ms."""
+    """Load what most slides are decoded and resampled with; else the first frame waits for that."""
+    importlib.import_module("PIL.Image")
     imagecodecs.jpeg8_decode  # noqa: B018 - imagecodecs loads a codec when it is first looked at
 
 

@@ -34,9 +34,13 @@ def margin(scale: float) -> int:
 
 
 def resize(
-    array: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]
+    array: np.ndarray,
+    box: tuple[float, float, float, float],
+    size: tuple[int, int],
+    *,
+    fine: bool = True,
 ) -> np.ndarray:
-    """Resample a part of an array with a Lanczos filter, which neither aliases nor blurs.
+    """Resample a part of an array, without aliasing.
 
     Pixels outside the box but inside the array take part at its edges, so that pieces
     resampled one by one (each with a `margin` around its box) fit without a seam.
@@ -50,6 +54,9 @@ def resize(
         first pixel.
     size : tuple of int
         Width and height of the result.
+    fine : bool
+        Whether with a Lanczos filter, which does not blur either; else with a Hamming filter,
+        which is nearly as sharp and takes a third of the time.
 
     Returns
     -------
@@ -64,7 +71,8 @@ def resize(
     """
     from PIL import Image
 
-    return _by_plane(array, lambda image: image.resize(size, Image.Resampling.LANCZOS, box=box))
+    kind = Image.Resampling.LANCZOS if fine else Image.Resampling.HAMMING
+    return _by_plane(array, lambda image: image.resize(size, kind, box=box))
 
 
 def whole_factor(scale: float) -> int:
