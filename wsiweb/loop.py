@@ -43,6 +43,7 @@ __all__ = [
 T = TypeVar("T")
 Given = TypeVarTuple("Given")
 
+_MOST_THREADS = 12
 _GRACE = 5.0  # seconds that a cancelled task gets to put its things away
 
 
@@ -154,13 +155,20 @@ if hasattr(os, "register_at_fork"):
 
 
 def pool() -> concurrent.futures.ThreadPoolExecutor:
-    """Return the pool for work that releases the GIL, with one thread per core."""
+    """Return the pool for work that releases the GIL; see `threads`."""
     return _running().pool
 
 
 def threads() -> int:
-    """Return how many threads the pool has."""
-    return max(2, os.cpu_count() or 2)
+    """Return how many threads the pool has: one per core that this process may use, to a bound.
+
+    A tenth of what they do needs the GIL, so that more than some ten would wait for each other.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 2
+    return min(_MOST_THREADS, max(2, cores))
 
 
 def submit(work: Callable[[*Given], T], *given: *Given) -> concurrent.futures.Future[T]:

@@ -63,6 +63,18 @@ class Canvas:
         For a channel or focal plane that the image does not have.
     """
 
+    __slots__ = (
+        "_lock",
+        "_pixels",
+        "channel",
+        "empty",
+        "image",
+        "location",
+        "plan",
+        "size",
+        "z",
+    )
+
     def __init__(
         self,
         image: TiledImage,
