@@ -213,7 +213,7 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
     """
     index.parent.mkdir(parents=True, exist_ok=True)
     task = {"folder": str(folder), "index": str(index), "terms": msgspec.to_builtins(terms)}
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - this very program
         [sys.executable, "-m", __name__, json.dumps(task)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wsiweb_benchmarks.model import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "LONG",
@@ -21,6 +21,7 @@ __all__ = [
     "TIME_LIMIT",
     "chosen",
     "default_rows",
+    "matches",
     "repeats_of",
 ]
 
@@ -65,26 +66,50 @@ def default_rows() -> list[Row]:
 
 
 def chosen(
-    rows: Iterable[Row],
+    planned: Sequence[Row],
     *,
+    rows: Sequence[str] = (),
     operations: Sequence[str] = (),
     conditions: Sequence[str] = (),
     slides: Sequence[str] = (),
 ) -> list[Row]:
-    """Return the rows that match: a pattern of each kind (``region-*``), where there are any."""
-    return [
-        row
-        for row in rows
-        if _matches(row.operation, operations)
-        and _matches(row.condition, conditions)
-        and _matches(row.slide, slides)
-    ]
+    """Return the rows that match: a pattern of each kind (``region-*``), where there are any.
+
+    Parameters
+    ----------
+    planned : sequence of Row
+    rows : sequence of str
+        Patterns of operation, condition and slide with bars between: ``open|delay-*|mosaic``.
+    operations, conditions, slides : sequence of str
+        Patterns of the names.
+
+    Raises
+    ------
+    LookupError
+        For a pattern that nothing matches, and for patterns that leave no row.
+    """
+    left = list(planned)
+    for what, patterns, name in (
+        ("row", rows, lambda row: f"{row.operation}|{row.condition}|{row.slide}"),
+        ("operation", operations, lambda row: row.operation),
+        ("condition", conditions, lambda row: row.condition),
+        ("slide", slides, lambda row: row.slide),
+    ):
+        names = list(dict.fromkeys(map(name, planned)))
+        for pattern in patterns:
+            if not any(fnmatchcase(one, pattern) for one in names):
+                raise LookupError(f"There is no {what} {pattern!r}, only {', '.join(names)}.")
+        left = [row for row in left if matches(name(row), patterns)]
+    if not left:
+        raise LookupError("These patterns leave no row to measure.")
+    return left
+
+
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name matches one of the patterns; without patterns every name does."""
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def repeats_of(way: str, repeats: int) -> int:
     """Return how often a way is measured in each row."""
     return repeats if way.startswith(OURS) else min(repeats, PEERS)
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)

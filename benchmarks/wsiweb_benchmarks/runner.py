@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 import subprocess
 import sys
+import tempfile
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -77,9 +79,9 @@ def run(
     for row in rows:
         operation_of(row.operation)
         conditions.condition_of(row.condition)
-    for condition, slide, operations in _grouped(rows):
+    for condition, slide, names in _grouped(rows):
         say(f"{condition}, {slide}")
-        runner.measure(conditions.condition_of(condition), slide, operations)
+        runner.measure(conditions.condition_of(condition), slide, names)
     return runner.result()
 
 
@@ -153,7 +155,7 @@ class Runner:
             if key not in self._known:
                 self._known[key] = self._check(served, job)
             check = self._known[key]
-            self._checks["|".join((row.operation, row.condition, row.slide, job.way))] = check
+            self._checks[f"{row.operation}|{row.condition}|{row.slide}|{job.way}"] = check
             if not check.right:
                 self._note(_failed(row, job.way, check.message))
                 return False
@@ -241,21 +243,26 @@ class Runner:
 
 
 def in_process(job: Job, time_limit: float) -> Measurement | Check:
-    """Do a job in a process of its own."""
+    """Do a job in a process of its own, which is ended when it takes longer than it may.
+
+    The process has an empty cache folder: what a library remembers of a server between processes
+    would make its second repeat another thing than its first.
+    """
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "wsiweb_benchmarks.worker"],
-            input=msgspec.json.encode(job),
-            capture_output=True,
-            timeout=time_limit,
-            check=False,
-        )
+        with tempfile.TemporaryDirectory(prefix="wsiweb-benchmarks-") as cache:
+            done = subprocess.run(  # noqa: S603 - this very program
+                [sys.executable, "-m", "wsiweb_benchmarks.worker"],
+                input=msgspec.json.encode(job),
+                capture_output=True,
+                timeout=time_limit,
+                check=False,
+                env={**os.environ, "XDG_CACHE_HOME": cache},
+            )
     except subprocess.TimeoutExpired:
         message = f"ended after {time_limit:.0f} s"
     else:
         if done.returncode == 0 and done.stdout:
-            kind = Check if job.check else Measurement
-            return msgspec.json.decode(done.stdout, type=kind)
+            return msgspec.json.decode(done.stdout, type=Check if job.check else Measurement)
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         message = f"the process ended with status {done.returncode}: {' '.join(last)}"
     if job.check:

@@ -8,10 +8,13 @@ ask for. A library that has to find all that out comes as close as it can.
 from __future__ import annotations
 
 import io
+import math
 import os
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, ClassVar
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pycurl
@@ -22,12 +25,14 @@ from wsiweb_benchmarks.model import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from wsiweb_benchmarks.model import LevelInfo, Source
 
     Tile = tuple[int, int]
-    # Bytes with whole frames in them, where each is, and which one is the first.
-    Group = Callable[[bytes, list[tuple[int, int]], int], None]
+    Span = tuple[int, int]
+    # Takes bytes with whole frames in them, where each is, and which one is the first.
+    Use = Callable[[bytes, list[Span], int], Any]
 
 __all__ = ["ADAPTERS", "Reference", "Transport"]
 
@@ -61,13 +66,14 @@ class Reference:
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, self._connections)
         self._multi.setopt(pycurl.M_MAXCONNECTS, self._connections)
         self._pool = ThreadPoolExecutor(os.cpu_count())
+        self._fetcher = ThreadPoolExecutor(1)
         self._foreseen: Iterator[np.ndarray] | None = None
 
     def open(self) -> None:
         """Fetch the headers of the series, and leave them as they are."""
         body: list[bytes] = []
         accept = "Accept: application/dicom+json"
-        self._perform([self._request(f"{self._series}/metadata", accept, body.append)])
+        self._transfer([self._request(f"{self._series}/metadata", accept, body.append)])
 
     def thumbnail(self, size: int) -> np.ndarray:
         """Reduce the smallest level that is large enough."""
@@ -89,44 +95,36 @@ class Reference:
         ]
         decode = _decoder(info)
 
-        def place(data: bytes, spans: list[tuple[int, int]], first: int) -> None:
-            buffer = np.empty((high, wide, info.samples), np.uint8)
+        def place(data: bytes, spans: list[Span], first: int) -> None:
             for (start, end), (column, row) in zip(spans, tiles[first:], strict=False):
-                pixels = decode(data[start:end], buffer)
+                pixels = decode(data[start:end])
                 x, y = column * wide - left, row * high - top
                 seen = pixels[max(-y, 0) : height - y, max(-x, 0) : width - x]
                 x, y = max(x, 0), max(y, 0)
                 output[y : y + seen.shape[0], x : x + seen.shape[1]] = seen
 
-        self._fetch(info, tiles, place)
+        lists = self._lists(info, tiles, place)
+        self._perform(lists)
+        for one in lists:
+            list(one.results())
         return output
 
     def tiles(self, level: int, tiles: Sequence[Tile]) -> Iterator[np.ndarray]:
         """Fetch in a thread, decode in others, and hand on in order."""
         info = self._levels[level]
         decode = _decoder(info)
-        ready = [Future[np.ndarray]() for _ in tiles]
 
-        def keep(data: bytes, spans: list[tuple[int, int]], first: int) -> None:
-            for (start, end), slot in zip(spans, ready[first:], strict=False):
-                slot.set_result(decode(data[start:end], None))
+        def all_of(data: bytes, spans: list[Span], _: int) -> list[np.ndarray]:
+            return [decode(data[start:end]) for start, end in spans]
 
-        def fetch() -> None:
-            try:
-                self._fetch(info, tiles, keep)
-            except BaseException as error:
-                for slot in ready:
-                    if not slot.done():
-                        slot.set_exception(error)
-                raise
-
-        thread = threading.Thread(target=fetch)
-        thread.start()
-        ready.reverse()
-        while ready:
-            yield ready[-1].result()
-            ready.pop()
-        thread.join()
+        lists = self._lists(info, tiles, all_of)
+        fetching = self._fetcher.submit(self._perform, lists)
+        for one in lists:
+            for group in one.results():
+                group.reverse()
+                while group:  # what is handed on is the caller's, to keep or to let go
+                    yield group.pop()
+        fetching.result()
 
     def foresee(self, level: int, tiles: Sequence[Tile]) -> None:
         """Hear which tiles a loop is going to ask for."""
@@ -140,32 +138,23 @@ class Reference:
 
     def close(self) -> None:
         """End the threads, close the connections."""
+        self._fetcher.shutdown()
         self._pool.shutdown()
         self._multi.close()
 
-    def _fetch(self, info: LevelInfo, tiles: Sequence[Tile], use: Group) -> None:
-        """Fetch tiles; hand groups of them to the threads, and wait for these."""
-        columns = info.grid[0]
-        numbers = [row * columns + column + 1 for column, row in tiles]
+    def _lists(self, info: LevelInfo, tiles: Sequence[Tile], use: Use) -> list[_List]:
+        """Cut tiles into lists of frames, one request each."""
+        numbers = [row * info.grid[0] + column + 1 for column, row in tiles]
         length = max(1, min(self._longest, len(numbers)))
         frames = f"{self._series}/instances/{info.instance_uid}/frames/"
-        work: list[Future[None]] = []
-
-        def submit(data: bytes, spans: list[tuple[int, int]], first: int) -> None:
-            work.append(self._pool.submit(use, data, spans, first))
-
-        starts = range(0, len(numbers), length)
-        parts = [_Parts(start, submit) for start in starts]
-        self._perform(
-            self._request(
-                frames + ",".join(map(str, numbers[start : start + length])), _ACCEPT, part.feed
+        return [
+            _List(
+                frames + ",".join(map(str, numbers[start : start + length])),
+                start,
+                lambda *group: self._pool.submit(use, *group),
             )
-            for start, part in zip(starts, parts, strict=True)
-        )
-        if sum(part.count for part in parts) != len(numbers):
-            raise RuntimeError("the server sent another number of frames than were asked for")
-        for task in work:
-            task.result()
+            for start in range(0, len(numbers), length)
+        ]
 
     def _request(self, url: str, accept: str, take: Callable[[bytes], object]) -> pycurl.Curl:
         curl = pycurl.Curl()
@@ -176,24 +165,31 @@ class Reference:
         curl.setopt(pycurl.WRITEFUNCTION, take)
         return curl
 
-    def _perform(self, requests: Iterator[pycurl.Curl] | list[pycurl.Curl]) -> None:
+    def _perform(self, lists: Sequence[_List]) -> None:
+        try:
+            self._transfer([self._request(one.url, _ACCEPT, one.feed) for one in lists])
+        finally:
+            for one in lists:
+                one.end()
+
+    def _transfer(self, requests: Sequence[pycurl.Curl]) -> None:
         """Do all requests; libcurl queues those that there is no connection for."""
         multi = self._multi
-        under_way = list(requests)
-        for curl in under_way:
+        for curl in requests:
             multi.add_handle(curl)
-        running = len(under_way)
+        running = len(requests)
         while running:
             _, running = multi.perform()
             _, _, failed = multi.info_read()
             for curl, _, message in failed:
                 raise RuntimeError(f"{message}: {curl.getinfo(pycurl.EFFECTIVE_URL)[:200]}")
-            if running:
-                multi.select(1.0)
-        for curl in under_way:
-            status = curl.getinfo(pycurl.RESPONSE_CODE)
+            # Told 0, libcurl has a request for a connection that has just become free.
+            wait = multi.timeout()
+            if running and wait:
+                multi.select(wait / 1000 if 0 < wait < 1000 else 1.0)
+        for curl in requests:
             multi.remove_handle(curl)
-            if status != 200:
+            if (status := curl.getinfo(pycurl.RESPONSE_CODE)) != 200:
                 raise RuntimeError(f"HTTP {status}: {curl.getinfo(pycurl.EFFECTIVE_URL)[:200]}")
 
 
@@ -207,44 +203,49 @@ class Transport(Reference):
         "is that of server and transport; there are no pixels",
     )
 
-    def region(self, level: int, location: Tile, size: Tile) -> np.ndarray:
-        """Fetch every tile that the region touches."""
-        info = self._levels[level]
-        (left, top), (width, height), (wide, high) = location, size, info.tile_size
-        tiles = [
-            (column, row)
-            for row in range(top // high, (top + height - 1) // high + 1)
-            for column in range(left // wide, (left + width - 1) // wide + 1)
-        ]
-        self._fetch(info, tiles, lambda *_: None)
-        return np.empty((1, 1, info.samples), np.uint8)
+    def _lists(self, info: LevelInfo, tiles: Sequence[Tile], use: Use) -> list[_List]:
+        """Cut tiles into the same lists, of which nothing is used."""
+        del use
+        return super()._lists(info, tiles, lambda *_: [])
 
     def tiles(self, level: int, tiles: Sequence[Tile]) -> Iterator[np.ndarray]:
         """Fetch all tiles."""
-        self._fetch(self._levels[level], tiles, lambda *_: None)
+        list(super().tiles(level, tiles))
         return iter([np.empty((1, 1, 3), np.uint8)] * len(tiles))
 
 
 ADAPTERS = (Reference, Transport)
 
 
-class _Parts:
-    """Cuts frames out of a multipart body as it comes.
+class _List:
+    """One request for a list of frames, which are cut out of the body as it comes.
 
     Parameters
     ----------
+    url : str
+        What is asked for.
     first : int
-        Which of all frames is the first of this body.
+        Which of all frames is the first of this list.
     submit : callable
-        Takes each group of whole frames.
+        Takes each group of whole frames, and gives it to the threads.
     """
 
-    def __init__(self, first: int, submit: Group) -> None:
-        self._first = first
+    def __init__(self, url: str, first: int, submit: Callable[..., Future[Any]]) -> None:
+        self.url = url
+        self._next = first
         self._submit = submit
         self._rest = b""
         self._boundary = b""
-        self.count = 0
+        self._groups: SimpleQueue[Future[Any] | None] = SimpleQueue()
+
+    def results(self) -> Iterator[Any]:
+        """Yield what comes of each group, in order."""
+        while (group := self._groups.get()) is not None:
+            yield group.result()
+
+    def end(self) -> None:
+        """Hear that there is no more."""
+        self._groups.put(None)
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes; called by libcurl."""
@@ -256,38 +257,52 @@ class _Parts:
                 self._rest = data
                 return
             self._boundary = b"\r\n" + data[:end].strip()
-        boundary, skip = self._boundary, len(self._boundary)
-        spans: list[tuple[int, int]] = []
+        spans: list[Span] = []
         at = 0
-        while True:
-            body = data.find(b"\r\n\r\n", at) + 4
-            if body < 4:
-                break
-            end = data.find(boundary, body)
+        while (body := data.find(b"\r\n\r\n", at) + 4) > 3:
+            end = data.find(self._boundary, body)
             if end < 0:
                 break
             spans.append((body, end))
-            at = end + skip
+            at = end + len(self._boundary)
         if spans:
-            self._submit(data, spans, self._first + self.count)
-            self.count += len(spans)
+            self._groups.put(self._submit(data, spans, self._next))
+            self._next += len(spans)
         self._rest = data[at:]
 
 
-def _decoder(info: LevelInfo) -> Callable[[bytes, np.ndarray | None], np.ndarray]:
-    """Return what decodes a frame, into a buffer if one is given."""
+class _Buffers:
+    """Arrays that are used again once nobody holds them: fresh memory costs as much as decoding."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._arrays: deque[np.ndarray] = deque()
+
+    def take(self) -> np.ndarray:
+        """Return an array that nobody else holds."""
+        array = self._arrays.popleft() if self._arrays else np.empty(self._shape, np.uint8)
+        if sys.getrefcount(array) > 2:  # this name, and the argument
+            self._arrays.append(array)
+            array = np.empty(self._shape, np.uint8)
+        self._arrays.append(array)
+        return array
+
+
+def _decoder(info: LevelInfo) -> Callable[[bytes], np.ndarray]:
+    """Return what decodes a frame."""
     shape = (info.tile_size[1], info.tile_size[0], info.samples)
     if info.transfer_syntax == _NATIVE:
-        return lambda data, _: np.frombuffer(data, np.uint8, np.prod(shape)).reshape(shape)
+        return lambda data: np.frombuffer(data, np.uint8, math.prod(shape)).reshape(shape)
     if info.transfer_syntax != _JPEG:
-        return lambda data, _: np.asarray(Image.open(io.BytesIO(data))).reshape(shape)
+        return lambda data: np.asarray(Image.open(io.BytesIO(data))).reshape(shape)
     color = "RGB" if info.samples == 3 else "GRAY"
+    take = _Buffers(shape).take
 
-    def jpeg(data: bytes, buffer: np.ndarray | None) -> np.ndarray:
-        return simplejpeg.decode_jpeg(data, color, False, False, buffer=buffer)  # noqa: FBT003
+    def jpeg(data: bytes) -> np.ndarray:
+        return simplejpeg.decode_jpeg(data, color, False, False, buffer=take())
 
-    def rgb(data: bytes, buffer: np.ndarray | None) -> np.ndarray:
+    def rgb(data: bytes) -> np.ndarray:
         # Nothing in such a stream says that it is RGB; the codec believes the Adobe marker.
-        return jpeg(data[:2] + _ADOBE_RGB + data[2:], buffer)
+        return jpeg(data[:2] + _ADOBE_RGB + data[2:])
 
     return rgb if info.photometric == "RGB" and info.samples == 3 else jpeg

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "Condition", "Served", "condition_of", "conditions"]
 
-MODULES = ("delay", "bandwidth", "service")
+MODULES = ("delay", "bandwidth", "service", "orthanc")
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,11 +18,11 @@ class Cmu:
     def make(self, folder: Path, *, small: bool) -> tuple[Path, str]:
         """Find it; there is nothing to be made."""
         del folder, small
-        return (
-            cmu_folder(),
+        about = (
             "CMU-1-Small-Region (OpenSlide's test data): 2220 x 2967 pixels, tiles of 240 pixels, "
-            "JPEG stored as RGB.",
+            "JPEG stored as RGB."
         )
+        return cmu_folder(), about
 
 
 def cmu_folder() -> Path:

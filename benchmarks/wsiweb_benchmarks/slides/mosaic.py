@@ -48,8 +48,9 @@ class Mosaic:
         """Write the levels, and a thumbnail, a label and an overview beside them."""
         side = self._sides[small]
         factors = tuple(at for at in self._factors if at == 1 or side // at >= 128)
-        about = f"{side:,} x {side:,} pixels, tiles of {TILE} pixels, JPEG baseline, " + (
-            f"levels downsampled by {', '.join(map(str, factors))}; "
+        about = (
+            f"{side:,} x {side:,} pixels, tiles of {TILE} pixels, JPEG baseline, levels "
+            f"downsampled by {', '.join(map(str, factors))}; "
         )
         try:
             real = _real_pixels()
@@ -75,11 +76,11 @@ class Mosaic:
             container_id=f"mosaic-{side}",
         )
         _Writer(recipe, folder, real).write(("THUMBNAIL", "LABEL", "OVERVIEW"))
-        return (
-            folder,
-            f"{about}a mosaic of tiles cut anywhere from CMU-1-Small-Region, turned over at "
-            f"random, and encoded again at quality {QUALITY}.",
+        about += (
+            "a mosaic of tiles cut anywhere from CMU-1-Small-Region, turned over at random, and "
+            f"encoded again at quality {QUALITY}."
         )
+        return folder, about
 
 
 class _Writer(Writer):
