@@ -17,7 +17,7 @@ import contextlib
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, cast
 
 from wsiweb.errors import WsiwebError
 
@@ -253,19 +253,28 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.close()
         raise RuntimeError("A blocking call was made on wsiweb's own event loop; await instead.")
     settled = threading.Event()
+    begun: list[asyncio.Task[T]] = []
 
     async def supervised() -> T:
+        begun.append(cast("asyncio.Task[T]", asyncio.current_task()))
         try:
             return await coroutine
         finally:
+            begun.clear()  # a task that knows itself would stay until the garbage collector comes
             settled.set()
 
-    future = asyncio.run_coroutine_threadsafe(supervised(), engine.loop)
+    def cancel() -> None:
+        for task in begun:
+            task.cancel()
+
+    future: concurrent.futures.Future[T] | None = None
     try:
+        future = asyncio.run_coroutine_threadsafe(supervised(), engine.loop)
         return result(future)
     except BaseException:
-        if not future.done():
-            future.cancel()
+        # An interrupt may come at any moment, even before there is a future to be cancelled.
+        if future is None or not future.done():
+            engine.loop.call_soon_threadsafe(cancel)
             settled.wait(_GRACE)
         raise
     finally:
