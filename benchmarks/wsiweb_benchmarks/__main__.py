@@ -102,7 +102,7 @@ def run(
     taken = {key for key in known if plan.matches(key, ways)}
     _all_match(ways, known, "way")
     chosen = plan.chosen(
-        plan.default_rows(),
+        plan.default_rows(small=scale == "small"),
         rows=rows,
         operations=operations,
         conditions=conditions,

@@ -11,8 +11,9 @@ from pathlib import Path
 from wsiweb_benchmarks.adapters import MODULES, ways_of
 from wsiweb_benchmarks.model import Machine, Way
 
-__all__ = ["machine", "versions", "ways"]
+__all__ = ["machine", "missing", "versions", "ways"]
 
+_MISSING = "cannot be imported"
 _REFERENCE = ("pycurl", "simplejpeg", "numpy")
 
 
@@ -24,8 +25,13 @@ def ways() -> tuple[Way, ...]:
         try:
             found += [adapter.way for adapter in ways_of(library).values()]
         except ImportError as error:
-            found.append(Way(library=library, name="fast", how=f"cannot be imported: {error}"))
+            found.append(Way(library=library, name="fast", how=f"{_MISSING}: {error}"))
     return tuple(found)
+
+
+def missing() -> frozenset[str]:
+    """Return the ways (`Way.key`) whose libraries cannot be imported."""
+    return frozenset(way.key for way in ways() if way.how.startswith(_MISSING))
 
 
 def versions() -> dict[str, str]:

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wsiweb_benchmarks import conditions, link, plan, slides
-from wsiweb_benchmarks.environment import machine, versions, ways
+from wsiweb_benchmarks.conditions import own
+from wsiweb_benchmarks.environment import machine, missing, versions, ways
 from wsiweb_benchmarks.model import Check, Job, Measurement, Row, Run, SlideInfo, Source, Way
 from wsiweb_benchmarks.operations import operation_of, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wsiweb_benchmarks.conditions import Condition, Served
 
-__all__ = ["Options", "Runner", "in_process", "run"]
+__all__ = ["OWN", "Options", "Runner", "in_process", "medians", "run", "run_own"]
 
+OWN = ("open", "thumbnail-512", "region-1024", "random-tiles-100", "loop-row")
+"""What is measured on a server of the user's own."""
+
+_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 UNCHECKED = ("reference/transport",)  # returns no pixels
 
 
@@ -85,6 +91,77 @@ def run(
     return runner.result()
 
 
+def run_own(
+    url: str,
+    *,
+    auth: Any = None,
+    headers: dict[str, str] | None = None,
+    ca: str | None = None,
+    study: str | None = None,
+    series: str | None = None,
+    operations: Sequence[str] = (),
+    repeats: int = 3,
+    say: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Measure a server of the user's own, with wsiweb and whatever else is installed.
+
+    Parameters
+    ----------
+    url : str
+        Base URL of the DICOMweb service.
+    auth, ca : optional
+        As of `wsiweb.connect`; `ca` is a file.
+    headers : dict of str to str, optional
+        The same credentials as headers, for the other libraries.
+    study, series : str, optional
+        UIDs of the slide; the first one there is by default.
+    operations : sequence of str
+        Some of `OWN`, or any other; all of `OWN` by default.
+    repeats : int
+        Of each way, unless it is slow.
+    say : callable
+        Told the progress.
+
+    Raises
+    ------
+    LookupError
+        For an operation that there is not.
+    RuntimeError
+        When there is no slide.
+    WsiwebError
+        When the server does not answer, or the slide cannot be read.
+    """
+    for name in operations:
+        operation_of(name)
+    installed = [way for way in ways() if way.key not in missing()]
+    slide = own.described(url, auth, ca, study, series)
+    say(f"{url}: {slide.name}, {slide.description}")
+    command = f"wsiweb bench {url} --study {slide.study_uid} --series {slide.series_uid}"
+    options = Options(work=Path(), repeats=repeats, command=command)
+    condition = own.Own(url, headers or {})
+    runner = Runner(installed, options, say)
+    rows = [
+        Row(operation=name, condition=condition.name, slide=slide.name)
+        for name in operations or OWN
+    ]
+    # All the libraries' ways of being told of a CA; they are inherited by the processes.
+    trusted = {name: ca for name in _CA_VARIABLES if ca is not None}
+    with _environment(trusted), condition.serve(slide, options.work) as served:
+        runner.measure_served(condition, served, slide, rows)
+    return runner.result()
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 class Runner:
     """One run on its way.
 
@@ -129,7 +206,11 @@ class Runner:
         self._slides[slide.name] = slide
         self._conditions[condition.name] = condition.about
         for row in rows:
-            jobs = [self._job(condition, served, slide, row, way) for way in self._ways]
+            jobs = [
+                self._job(condition, served, slide, row, way)
+                for way in self._ways
+                if not self._options.small or plan.tried_small(way.key, row)
+            ]
             ready = [job for job in jobs if self._may_run(condition, served, job)]
             self._repeat(ready, served)
 
@@ -151,7 +232,8 @@ class Runner:
         """Check the pixels and foretell the time; a way that may not run gets its message."""
         row = job.row
         key = (condition.server, row.operation, row.slide, job.way)
-        if operation_of(row.operation).opened and job.way not in UNCHECKED:
+        judged = operation_of(row.operation).opened and job.way not in UNCHECKED
+        if judged:
             if key not in self._known:
                 self._known[key] = self._check(served, job)
             check = self._known[key]
@@ -250,7 +332,7 @@ def in_process(job: Job, time_limit: float) -> Measurement | Check:
     """
     try:
         with tempfile.TemporaryDirectory(prefix="wsiweb-benchmarks-") as cache:
-            done = subprocess.run(  # noqa: S603 - this very program
+            done = subprocess.run(
                 [sys.executable, "-m", "wsiweb_benchmarks.worker"],
                 input=msgspec.json.encode(job),
                 capture_output=True,
@@ -268,6 +350,26 @@ def in_process(job: Job, time_limit: float) -> Measurement | Check:
     if job.check:
         return Check(right=False, message=message)
     return _failed(job.row, job.way, message)
+
+
+def medians(run: Run) -> list[dict[str, str]]:
+    """Return a line for each operation and way: its median seconds, and of the reference's."""
+    walls: dict[tuple[str, str], list[float]] = {}
+    errors: dict[tuple[str, str], str] = {}
+    for one in run.measurements:
+        key = one.row.operation, one.way
+        walls.setdefault(key, []).extend([] if one.error else [one.wall])
+        errors[key] = one.error or errors.get(key, "")
+    lines: list[dict[str, str]] = []
+    for (operation, way), seconds in walls.items():
+        limit = walls.get((operation, "reference/fast"))
+        line = {"operation": operation, "way": way, "message": errors[operation, way]}
+        if seconds:
+            line["seconds"] = f"{median(seconds):.3f}"
+        if seconds and limit:
+            line["of_reference"] = f"{median(seconds) / median(limit):.2f} x"
+        lines.append(line)
+    return lines
 
 
 def _failed(row: Row, way: str, message: str) -> Measurement:

@@ -163,6 +163,8 @@ class Reference:
         curl.setopt(pycurl.BUFFERSIZE, _BUFFER)
         curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         curl.setopt(pycurl.WRITEFUNCTION, take)
+        if "SSL_CERT_FILE" in os.environ:  # as OpenSSL has it, and so Python
+            curl.setopt(pycurl.CAINFO, os.environ["SSL_CERT_FILE"])
         return curl
 
     def _perform(self, lists: Sequence[_List]) -> None:

@@ -25,8 +25,8 @@ class RandomTiles:
     opened = True
     exact = True
 
-    def __init__(self, count: int) -> None:
-        self.name = "random-tiles"
+    def __init__(self, name: str, count: int) -> None:
+        self.name = name
         self.about = f"{count:,} tiles of level 0, drawn at random, each once, known beforehand."
         self._count = count
 
@@ -57,4 +57,4 @@ class RandomTiles:
             yield judge.tile(parameters["level"], column, row)
 
 
-OPERATIONS = (RandomTiles(1000),)
+OPERATIONS = (RandomTiles("random-tiles", 1000), RandomTiles("random-tiles-100", 100))
