@@ -124,7 +124,7 @@ def plausible_run(
                     found.append(failure(operation, condition, way, "not run: it would take long"))
                     continue
                 checks[f"{operation}|{condition}|mosaic|{way}"] = Check(
-                    right=True, largest=way.startswith("wsidicom"), differing=0.01
+                    right=True, largest=int(way.startswith("wsidicom")), differing=0.01
                 )
                 wall *= (slower or {}).get(way, 1.0)
                 for repeat in range(5 if way.startswith(("reference", "wsiweb")) else 3):

@@ -32,9 +32,9 @@ _HOW = {
     "Ratio": "is the newer median over the older one: below 1 is faster. Two runs have no repeats "
     "in common, so nothing is paired here.",
     "Faster, slower": "is said where the medians are further apart than the two spreads together; "
-    "else it is within the noise. With a single measurement no spread is known, and nothing is "
-    "said.",
-    "To reference": "is each run's own ratio, pair by pair. When the machines differ, compare "
+    "else the change is within the noise. Of many rows, some are beyond it by chance. With a "
+    "single measurement no spread is known, and nothing is said.",
+    "Times reference": "is each run's own ratio, pair by pair. When the machines differ, compare "
     "these.",
 }
 
@@ -48,8 +48,8 @@ class Change(msgspec.Struct, frozen=True):
     way : str
     older, newer : Outcome
     verdict : str
-        ``"faster"``, ``"slower"``, ``"same"`` (within the spread), ``"unclear"`` (no spread is
-        known), ``"new"``, ``"gone"``, ``"fails now"``, ``"works now"`` or ``"fails"``.
+        ``"faster"``, ``"slower"``, ``"within noise"``, ``"unclear"`` (no spread is known),
+        ``"new"``, ``"gone"``, ``"fails now"``, ``"works now"`` or ``"fails"``.
     ratio : float or None
         Newer over older.
     """
@@ -86,7 +86,7 @@ def _change(older: Results, newer: Results, row: Row, way: str) -> Change:
     if min(old.count, new.count) < 2:
         verdict = "unclear"
     elif abs(new.median - old.median) <= old.spread + new.spread:
-        verdict = "same"
+        verdict = "within noise"
     else:
         verdict = "faster" if new.median < old.median else "slower"
     return Change(row, way, before, after, verdict, ratio)
@@ -138,7 +138,7 @@ def _tally(found: Sequence[Change]) -> str:
         "fails now",
         "faster",
         "works now",
-        "same",
+        "within noise",
         "unclear",
         "fails",
         "new",
@@ -199,8 +199,8 @@ def _table(caption: str, found: Iterable[Change], older: Results, newer: Results
             "older, s",
             "newer, s",
             "newer / older",
-            "older to reference",
-            "newer to reference",
+            "older, times reference",
+            "newer, times reference",
         ),
         rows,
         words=3,

@@ -61,8 +61,8 @@ def report(run: Run) -> Document:
     blocks += [
         Heading(2, "Seconds"),
         Paragraph(
-            "Below each median: times the reference. In bold: the fastest of all libraries. "
-            "What failed is listed with its message further down."
+            "Below each median: its spread, and times the reference. In bold: the fastest of all "
+            "libraries. What failed is listed with its message further down."
         ),
         Items(tuple(run.operations.items())),
     ]
@@ -118,7 +118,10 @@ def _verdict(results: Results) -> list[Block]:
 
 def _plots(results: Results) -> list[Block]:
     drawn = plots.draw(results)
-    return [Heading(2, "Plots"), *drawn] if drawn else []
+    blocks: list[Block] = [Heading(2, "Plots")] if drawn else []
+    for one in drawn:
+        blocks += [Heading(3, one.title), one]
+    return blocks
 
 
 def _group(results: Results, condition: str, slide: str) -> list[Block]:

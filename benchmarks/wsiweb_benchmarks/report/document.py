@@ -82,6 +82,8 @@ class Figure(msgspec.Struct, frozen=True):
     ----------
     name : str
         Of its file, without suffix.
+    title : str
+        A few words.
     svg : str
         The drawing.
     alternative : str
@@ -91,6 +93,7 @@ class Figure(msgspec.Struct, frozen=True):
     """
 
     name: str
+    title: str
     svg: str
     alternative: str
     caption: str

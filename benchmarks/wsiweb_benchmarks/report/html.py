@@ -44,7 +44,9 @@ th, td { padding: .35rem .7rem; text-align: right; vertical-align: top;
 .words { text-align: left; white-space: normal; min-width: 7rem; overflow-wrap: break-word; }
 thead th { color: var(--soft); font-weight: 600; }
 tbody th { font-weight: 500; }
-tbody tr:hover { background: var(--shade); }
+tbody th.words { white-space: nowrap; }
+th:first-child, thead td:first-child { position: sticky; left: 0; background: var(--paper); }
+tbody tr:hover > * { background: var(--shade); }
 small { display: block; color: var(--soft); font-weight: 400; max-width: 34rem; }
 td.words small { white-space: normal; }
 .good { color: var(--good); font-weight: 650; }

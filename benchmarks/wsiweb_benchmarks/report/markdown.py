@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["escape", "write"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]|#~])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]|#])")
 _BOLD = ("bad", "good", "ours", "strong")
 
 
@@ -35,8 +35,9 @@ def escape(text: str) -> str:
     """
     one_line = " ".join(text.split())
     safe = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # An address would become a link in some dialects and not in others.
-    return _SPECIAL.sub(r"\\\1", safe).replace("://", ":&#47;/")
+    safe = _SPECIAL.sub(r"\\\1", safe)
+    # What is special in some dialects only is not to be escaped in the others.
+    return safe.replace("~", "&#126;").replace("://", ":&#47;/")
 
 
 def write(document: Document, figures: str) -> str:
@@ -63,7 +64,7 @@ def _block(block: Block, figures: str) -> str:
             return "\n".join(f"- {_item(*item)}" for item in items)
         case Code(text):
             return f"```text\n{text}\n```"
-        case Figure(name, _, alternative, caption):
+        case Figure(name, _, _, alternative, caption):
             return f"![{escape(alternative)}]({figures}/{name}.svg)\n\n{escape(caption)}"
         case Table():
             return _table(block)

@@ -13,17 +13,27 @@ __all__ = ["NOTHING", "TIMES", "count", "figures", "megabytes", "spread", "times
 NOTHING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 _MEGA = 1e6
+_TIGHT = "\N{NO-BREAK SPACE}"
 
 
-def figures(value: float) -> str:
+def figures(value: float, beside: float | None = None) -> str:
     """Return a number with three significant figures, and never with an exponent.
+
+    Parameters
+    ----------
+    value : float
+    beside : float, optional
+        A number that it is a part of: then it has as many decimals as that one.
 
     Examples
     --------
     >>> [figures(value) for value in (0.02604, 1.0, 23.456, 12345.6, 0)]
     ['0.0260', '1.00', '23.5', '12,346', '0']
     """
-    return f"{value:,.{_decimals(value)}f}" if value else "0"
+    if not value:
+        return "0"
+    text = f"{value:,.{_decimals(value if beside is None else beside)}f}"
+    return text if text.strip("-0.") else text.lstrip("-")  # there is no less than nothing
 
 
 def spread(summary: Summary) -> str:
@@ -37,17 +47,17 @@ def spread(summary: Summary) -> str:
 
 
 def with_spread(summary: Summary | None) -> str:
-    """Return a median and its spread.
+    r"""Return a median and its spread.
 
     Examples
     --------
     >>> from wsiweb_benchmarks.statistics import summarise
     >>> with_spread(summarise([1.0, 1.25, 1.5])), with_spread(summarise([1.0]))
-    ('1.25 ±0.25°', '1.00')
+    ('1.25\xa0±0.25°', '1.00')
     """
     if summary is None:
         return NOTHING
-    return f"{figures(summary.median)} {spread(summary)}".rstrip()
+    return f"{figures(summary.median)}{_TIGHT}{spread(summary)}".rstrip()
 
 
 def times(ratio: Ratio | None, *, spread_too: bool = False) -> str:
@@ -58,7 +68,7 @@ def times(ratio: Ratio | None, *, spread_too: bool = False) -> str:
     if ratio is None:
         return NOTHING
     known = f"{'' if ratio.paired else '~'}{figures(ratio.value.median)}{TIMES}"
-    return f"{known} {spread(ratio.value)}".rstrip() if spread_too else known
+    return f"{known}{_TIGHT}{spread(ratio.value)}".rstrip() if spread_too else known
 
 
 def count(value: float | None) -> str:

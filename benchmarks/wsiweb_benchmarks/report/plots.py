@@ -35,8 +35,10 @@ MISSING = (
 _WIDTH = 8.4  # inches; a page shows it at about 100 pixels an inch
 _LINE = 0.2  # inches: a bar with its label
 _FONT = 8.5
+_ROOM = 1.65  # of a logarithmic axis: the longest bar, and what is written behind it
 _STYLE = {
     "svg.hashsalt": "wsiweb",
+    "text.parse_math": False,  # names are names
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -123,28 +125,31 @@ def _panels(count: int, columns: int, height: float, left: float, gap: float = 0
 
 def bars(results: Results, operation: str) -> Figure | None:
     """Draw how many times the reference each way takes, in a panel for each condition."""
-    rows = [row for row in results.rows if row.operation == operation and results.timed(row)]
-    if not rows:
+    found = [(row, _against(results, row)) for row in results.rows if row.operation == operation]
+    panels = {row: scale for row, scale in found if scale}
+    if not panels:
         return None
+    rows, scales = list(panels), list(panels.values())
     ways = _ways(results, rows)
     columns = min(len(rows), 2)
     drawing, axes = _panels(len(rows), columns, _LINE * (_lines_of(ways)[-1] + 1.2), left=1.95)
-    scales = [_against(results, row) for row in rows]
     highest = max(value for scale in scales for value, _ in scale.values())
     lowest = min(1.0, *(value for scale in scales for value, _ in scale.values()))
     for at, (row, axis, scale) in enumerate(zip(rows, axes, scales, strict=True)):
         _bars(axis, results, row, ways, scale)
-        axis.set_xlim(lowest / 1.15, max(highest, 2.0) ** 1.3 * 1.6)
+        axis.set_xlim(lowest / 1.1, lowest * (max(highest, 2.0) / lowest) ** _ROOM)
         if at % columns == 0:
             _name_ways(axis, ways)
-    against = "the reference" if results.reference(rows[0]) else "the fastest way"
+    known = any(results.reference(row) for row in rows)
+    against = "the reference" if known else "the fastest way"
     return Figure(
         f"bars-{_file(operation)}",
+        operation,
         save(drawing),
         f"Bars: times {against} that each way takes for {operation}. "
         + " ".join(_said(results, row) for row in rows),
         f"{operation}: times {against} (logarithmic; the line at 1), and seconds; "
-        "dark bars are fast ways, pale ones naive. "
+        "strong bars are fast ways, faint ones naive. "
         f"{results.run.operations.get(operation, '')}",
     )
 
@@ -154,9 +159,16 @@ def _ways(results: Results, rows: Iterable[Row]) -> list[str]:
     return [way for way in results.ways if way in tried and way != TRANSPORT]
 
 
+def _drawable(results: Results, row: Row) -> list[str]:
+    """Return the ways with a time that has a place on a logarithmic axis."""
+    return [way for way in results.timed(row) if results.outcome(row, way).wall.median > 0]
+
+
 def _against(results: Results, row: Row) -> dict[str, tuple[float, str]]:
     """Return by way how many times the reference it takes, and what is written at its bar."""
-    ways = results.timed(row)
+    ways = _drawable(results, row)
+    if not ways:
+        return {}
     base = results.reference(row) or min(
         ways, key=lambda way: results.outcome(row, way).wall.median
     )
@@ -178,7 +190,8 @@ def _bars(
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     axis.set_xscale("log")
-    axis.set_title(results.place(row.condition, row.slide))
+    place = results.place(row.condition, row.slide)
+    axis.set_title(place if results.reference(row) else f"{place} (no reference: to the fastest)")
     for at, way in zip(_lines_of(ways), ways, strict=True):
         value, text = scale.get(way, (1.0, ""))
         ours = library_of(way) == OURS
@@ -260,6 +273,7 @@ def latency(results: Results) -> Figure | None:
         _sweep(axis, operation, lines, results)
     return Figure(
         "latency",
+        "Seconds over the round trip",
         save(drawing),
         "Lines: seconds over the round trip, for each operation and library. "
         + " ".join(
@@ -285,7 +299,7 @@ def _lines(results: Results, operation: str) -> dict[str, list[tuple[float, floa
             continue
         for library in results.libraries:
             way = results.fastest(row, library)
-            if way is not None:
+            if way in _drawable(results, row):
                 seconds = results.outcome(row, way).wall.median
                 known = found.setdefault(library, {}).setdefault(float(delay), seconds)
                 found[library][float(delay)] = min(known, seconds)
@@ -438,6 +452,7 @@ def memory(results: Results) -> Figure | None:
             _name_ways(axis, ways)
     return Figure(
         "memory",
+        "Memory",
         save(drawing),
         "Bars: megabytes that each way took. "
         + " ".join(
@@ -446,7 +461,8 @@ def memory(results: Results) -> Figure | None:
             + "."
             for row in rows
         ),
-        "Megabytes at the peak, beyond what was resident before the operation; the pixels that "
+        "The operations that take most, each under its first condition. Megabytes at the peak, "
+        "beyond what was resident before the operation; the pixels that "
         "are returned are part of it.",
     )
 

@@ -10,6 +10,7 @@ from wsiweb_benchmarks.report.numbers import (
     count,
     figures,
     megabytes,
+    spread,
     times,
     with_spread,
 )
@@ -59,7 +60,7 @@ def verdicts(found: Sequence[Verdict], results: Results) -> Table:
         )
     return Table(
         "wsiweb in each row: those that fall short first.",
-        ("row", "verdict", "wsiweb, s", "to reference", "best peer, s", "to best peer"),
+        ("row", "verdict", "wsiweb, s", "times reference", "best peer, s", "times best peer"),
         tuple(rows),
         words=2,
     )
@@ -81,18 +82,18 @@ def _wall(results: Results, row: Row, way: str) -> Cell:
     outcome = results.outcome(row, way)
     if not outcome:
         return Cell(short(outcome.errors[0]), tone="muted") if outcome.errors else _MUTED
+    parts = [spread(outcome.wall)]
     reference = results.reference(row)
-    found = results.ratio(row, way, reference)
-    note = times(found) if found is not None and way not in (reference, TRANSPORT) else ""
-    best = way in (results.ours(row), *results.peers(row)[:1])
-    fastest = best and not any(
-        results.outcome(row, other).wall.median < outcome.wall.median
-        for other in results.timed(row)
-        if library_of(other) != REFERENCE
-    )
+    if way not in (reference, TRANSPORT) and reference is not None:
+        parts.append(times(results.ratio(row, way, reference)))
     if outcome.failures:
-        note = f"{note} ({outcome.failures} failed)".strip()
-    return Cell(with_spread(outcome.wall), note, "good" if fastest else "")
+        parts.append(f"{outcome.failures} failed")
+    libraries = [one for one in results.timed(row) if library_of(one) != REFERENCE]
+    best = min((results.outcome(row, one).wall.median for one in libraries), default=None)
+    fastest = way in libraries and outcome.wall.median == best
+    return Cell(
+        figures(outcome.wall.median), " · ".join(filter(None, parts)), "good" if fastest else ""
+    )
 
 
 def transport(results: Results) -> Table | None:
@@ -124,7 +125,9 @@ def transport(results: Results) -> Table | None:
 
 def _rest(results: Results, row: Row, library: str) -> Cell:
     rest = results.beyond(row, results.fastest(row, library), TRANSPORT)
-    return _MUTED if rest is None else Cell(figures(rest.median))
+    if rest is None:
+        return _MUTED
+    return Cell(figures(rest.median, results.outcome(row, TRANSPORT).wall.median))
 
 
 def costs(results: Results, condition: str, slide: str) -> Table:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["summary"]
 
-_HEAD = ("row", "wsiweb, s", "to reference", "best peer", "best peer, s", "to best peer", "")
+_HEAD = ("row", "wsiweb, s", "x reference", "best peer", "best peer, s", "x best peer", "")
 
 
 def summary(run: Run) -> str:
