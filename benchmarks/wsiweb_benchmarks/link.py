@@ -114,8 +114,10 @@ class Link:
                 await send(message)
                 return
             more = message.get("more_body", False)
-            for piece, is_last in self._slices(body, frames):
-                await self._prepared(terms, frames)
+            # A message holds some of the frames, or all: the headers of each end in a blank line.
+            count = body.count(b"\r\n\r\n") if frames else 0
+            for piece, is_last in self._slices(body, count):
+                await self._prepared(terms, count)
                 await self._line(terms, len(piece))
                 last = is_last and not more
                 await counting({**message, "body": piece, "more_body": not last})
@@ -124,16 +126,11 @@ class Link:
 
     @staticmethod
     def _slices(body: bytes, frames: int) -> Iterator[tuple[bytes, bool]]:
-        # All frames of a list have about the same length, so an equal share stands for a frame.
+        # All frames have about the same length, so an equal share stands for a frame.
         size = -(-len(body) // frames) if frames else _SLICE
         view = memoryview(body)
         for start in range(0, len(body), size):
             yield bytes(view[start : start + size]), start + size >= len(body)
-
-    @staticmethod
-    async def _prepared(terms: Terms, frames: int) -> None:
-        if frames:
-            await asyncio.sleep(terms.frame_cost)
 
     async def _line(self, terms: Terms, size: int) -> None:
         """Wait for this slice's turn on the line, and until it is through."""

@@ -200,7 +200,9 @@ class DicomwebClient:
 
     async def _json(self, url: str) -> list[Attributes]:
         async def attempt() -> list[Attributes]:
+            began = time.perf_counter()
             async with self._exchange.get(url, _JSON) as answer:
+                self.pace.hint(time.perf_counter() - began)
                 if answer.status == 204:
                     return []
                 body = await answer.read()

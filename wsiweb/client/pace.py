@@ -138,6 +138,7 @@ class Pace:
         # By the number of requests that were under way at once.
         self._lists = {key: _Figures(*values, 0) for key, values in known.lists.items()}
         self._single = known.single
+        self._hint = 0.0  # seconds until the answer to something else began
         self._probed = False  # whether a single frame was asked for, to see
         self._count = 0
         self._strange = 0  # answers in a row that were not as expected
@@ -219,6 +220,10 @@ class Pace:
         for old in [key for key, one in self._lists.items() if self._count - one.seen > _OLD]:
             del self._lists[old]
 
+    def hint(self, first: float) -> None:
+        """Take in the seconds until an answer that has no frames began: better than nothing."""
+        self._hint = first
+
     def _is_strange(self, known: float, seen: float) -> bool:
         """Whether the archive now answers otherwise: twice in a row, so that it was no accident."""
         ratio = (seen + _NOISE) / (known + _NOISE)
@@ -263,15 +268,17 @@ class Pace:
     def _figures(self, places: int) -> tuple[float, float]:
         """Return what is known for a number of places, or what may be hoped for."""
         if not self._lists:
-            return _FIRST, _EACH
+            busy = self._hint > _BUSY
+            return (self._hint * math.sqrt(places) if busy else _FIRST), _EACH
         known = self._lists.get(places)
         if known is not None:
             return known.first, known.each
         nearest = min(self._lists, key=lambda other: abs(math.log2(other / places)))
         figures, times = self._lists[nearest], places / nearest
-        if figures.first < _BUSY:
-            times = min(1.0, times)
-        return figures.first * times, figures.each * min(1.0, times)
+        fewer = min(1.0, times)
+        # An archive that is busy for so long with one answer will not be as quick with more.
+        more = math.sqrt(times) if times > 1 and figures.first > _BUSY else fewer
+        return figures.first * more, figures.each * fewer
 
 
 def _bucket(places: int) -> int:
