@@ -305,7 +305,7 @@ def _lines(results: Results, operation: str) -> dict[str, list[tuple[float, floa
                 found[library][float(delay)] = min(known, seconds)
     lines = {library: sorted(points.items()) for library, points in found.items()}
     # One point is no sweep.
-    return lines if any(len(line) > 1 for line in lines.values()) else {}
+    return {library: line for library, line in lines.items() if len(line) > 1}
 
 
 def _sweep(
@@ -336,6 +336,8 @@ def _sweep(
             va="center",
             color=ink,
             weight="bold" if main else "normal",
+            bbox={"facecolor": colour("paper"), "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
+            zorder=5,
             arrowprops={
                 "arrowstyle": "-",
                 "color": ink,

@@ -184,10 +184,9 @@ class Results:
     # Words --------------------------------------------------------------------------------------
 
     def place(self, condition: str, slide: str) -> str:
-        """Return a condition, and the slide where the run has several."""
-        return (
-            f"{condition}, {slide}" if len({slide for _, slide in self.groups}) > 1 else condition
-        )
+        """Return a condition, and the slide where several were measured under it."""
+        several = sum(name == condition for name, _ in self.groups) > 1
+        return f"{condition}, {slide}" if several else condition
 
     def name(self, row: Row) -> str:
         """Return a row in a few words."""
