@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+# What wsiweb imports when it is first needed, and the other libraries with themselves: no import is
+# timed for anybody.
+import aiohttp  # noqa: F401
+import imagecodecs
+import PIL.Image  # noqa: F401
+
 import wsiweb
 from wsiweb_benchmarks.model import Way
 
@@ -15,6 +21,8 @@ if TYPE_CHECKING:
     from wsiweb_benchmarks.model import Source
 
 __all__ = ["ADAPTERS", "Fast", "Naive"]
+
+imagecodecs.jpeg8_decode  # noqa: B018 - it loads a codec when that is first looked at
 
 
 class Naive:
