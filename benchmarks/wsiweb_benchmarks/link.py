@@ -29,7 +29,7 @@ __all__ = ["Counts", "Link", "Terms", "begin", "counts", "reset", "served"]
 
 CONTROL = "/_link"
 _SLICE = 64 * 1024  # bytes that have the link for themselves
-_LATE = 0.005  # seconds that a timer may come late without the bandwidth being less for it
+_LATE = 0.005  # seconds that a timer may come late without anything being slower for it
 _PATIENCE = 120.0  # seconds until the server must have looked at its folder
 
 
@@ -108,7 +108,10 @@ class Link:
             self._counts.bytes_sent += len(message.get("body", b""))
             await send(message)
 
+        ready = time.monotonic()  # by the clock, not by one pause after another: timers come late
+
         async def slow(message: Message) -> None:
+            nonlocal ready
             body = message.get("body", b"")
             if not body:
                 await send(message)
@@ -117,7 +120,9 @@ class Link:
             # A message holds some of the frames, or all: the headers of each end in a blank line.
             count = body.count(b"\r\n\r\n") if frames else 0
             for piece, is_last in self._slices(body, count):
-                await self._prepared(terms, count)
+                if count:
+                    ready = max(ready, time.monotonic() - _LATE) + terms.frame_cost
+                    await asyncio.sleep(ready - time.monotonic())
                 await self._line(terms, len(piece))
                 last = is_last and not more
                 await counting({**message, "body": piece, "more_body": not last})

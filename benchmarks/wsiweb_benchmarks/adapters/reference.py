@@ -143,9 +143,9 @@ class Reference:
         self._multi.close()
 
     def _lists(self, info: LevelInfo, tiles: Sequence[Tile], use: Use) -> list[_List]:
-        """Cut tiles into lists of frames, one request each."""
+        """Cut tiles into lists of frames, one request each, so that no connection is idle."""
         numbers = [row * info.grid[0] + column + 1 for column, row in tiles]
-        length = max(1, min(self._longest, len(numbers)))
+        length = max(1, min(self._longest, -(-len(numbers) // self._connections)))
         frames = f"{self._series}/instances/{info.instance_uid}/frames/"
         return [
             _List(

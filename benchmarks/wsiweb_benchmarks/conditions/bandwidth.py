@@ -12,7 +12,7 @@ CONDITIONS = (
         "bandwidth",
         "The embedded server 20 ms away; all connections share 25 MB/s.",
         Terms(delay=0.02, bandwidth=25e6),
-        frames_per_request=64,
-        connections=4,
+        frames_per_request=1000,
+        connections=1,
     ),
 )

@@ -8,7 +8,7 @@ from wsiweb_benchmarks.link import Terms
 __all__ = ["CONDITIONS"]
 
 
-def _away(milliseconds: int, frames_per_request: int, connections: int) -> Embedded:
+def _away(milliseconds: int) -> Embedded:
     far = f"{milliseconds} ms away" if milliseconds else "on the same machine"
     return Embedded(
         f"delay-{milliseconds}",
@@ -17,14 +17,9 @@ def _away(milliseconds: int, frames_per_request: int, connections: int) -> Embed
         if milliseconds
         else f"The embedded server {far}, without any delay.",
         Terms(delay=milliseconds / 1000),
-        frames_per_request=frames_per_request,
-        connections=connections,
+        frames_per_request=1000,
+        connections=1,
     )
 
 
-CONDITIONS = (
-    _away(0, frames_per_request=64, connections=2),
-    _away(20, frames_per_request=256, connections=4),
-    _away(50, frames_per_request=512, connections=4),
-    _away(100, frames_per_request=1000, connections=4),
-)
+CONDITIONS = tuple(_away(milliseconds) for milliseconds in (0, 20, 50, 100))
