@@ -69,3 +69,8 @@ def test_every_block():
 
 def test_lines_and_bars_do_not_break_a_table():
     assert escape("a\nb | c\td") == "a b \\| c d"
+
+
+def test_nothing_looks_like_a_link():
+    assert "](" not in escape("[a](b)")
+    assert "://" not in escape("see https://example.org")

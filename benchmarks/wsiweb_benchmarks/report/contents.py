@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wsiweb_benchmarks.report import plots, tables
+from wsiweb_benchmarks.report import plots, promises, tables
 from wsiweb_benchmarks.report.document import (
     Block,
     Cell,
@@ -113,7 +113,12 @@ def _verdict(results: Results) -> list[Block]:
         Heading(2, "Verdict"),
         Paragraph(tally(found), "bad" if short else "strong"),
     ]
-    return [*blocks, tables.verdicts(found, results)] if found else blocks
+    if found:
+        blocks.append(tables.verdicts(found, results))
+    promised = promises.promises(results)
+    if promised:
+        blocks += [Heading(3, "Promises"), promises.table(promised)]
+    return blocks
 
 
 def _plots(results: Results) -> list[Block]:

@@ -37,7 +37,8 @@ def escape(text: str) -> str:
     safe = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     safe = _SPECIAL.sub(r"\\\1", safe)
     # What is special in some dialects only is not to be escaped in the others.
-    return safe.replace("~", "&#126;").replace("://", ":&#47;/")
+    # Nor is what only looks like a link to be found by those who look for links.
+    return safe.replace("~", "&#126;").replace("://", ":&#47;/").replace("](", "]&#40;")
 
 
 def write(document: Document, figures: str) -> str:

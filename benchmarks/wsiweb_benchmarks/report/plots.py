@@ -5,11 +5,19 @@ A drawing is the same, byte for byte, when the figures are the same. Texts stay 
 
 from __future__ import annotations
 
-import io
-import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
+from wsiweb_benchmarks.report.canvas import (
+    LINE,
+    STYLE,
+    bar_colour,
+    lay_out,
+    lines_of,
+    load,
+    name_ways,
+    save,
+)
 from wsiweb_benchmarks.report.document import Figure
 from wsiweb_benchmarks.report.numbers import NOTHING, TIMES, figures, times
 from wsiweb_benchmarks.report.palette import colour, of_library
@@ -27,97 +35,17 @@ if TYPE_CHECKING:
 
     from wsiweb_benchmarks.model import Row
 
-__all__ = ["MISSING", "bars", "draw", "latency", "load", "memory", "save"]
+__all__ = ["bars", "draw", "latency", "memory"]
 
-MISSING = (
-    "The plots of the report need matplotlib, which is not installed: pip install 'wsiweb[bench]'"
-)
-_WIDTH = 8.4  # inches; a page shows it at about 100 pixels an inch
-_LINE = 0.2  # inches: a bar with its label
-_FONT = 8.5
 _ROOM = 1.65  # of a logarithmic axis: the longest bar, and what is written behind it
-_STYLE = {
-    "svg.hashsalt": "wsiweb",
-    "text.parse_math": False,  # names are names
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": _FONT,
-    "axes.edgecolor": colour("line"),
-    "axes.labelcolor": colour("soft"),
-    "axes.titlecolor": colour("ink"),
-    "axes.titlesize": _FONT + 0.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "axes.facecolor": colour("paper"),
-    "axes.axisbelow": True,
-    "figure.facecolor": colour("paper"),
-    "grid.color": colour("line"),
-    "grid.linewidth": 0.7,
-    "text.color": colour("ink"),
-    "xtick.color": colour("soft"),
-    "ytick.color": colour("soft"),
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
-}
-
-
-def load() -> Any:
-    """Import matplotlib.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        When it is not installed; says what to install.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib import figure
-    except ImportError as error:
-        raise ModuleNotFoundError(MISSING, name="matplotlib") from error
-    del figure
-    return mpl
 
 
 def draw(results: Results) -> list[Figure]:
     """Return all plots that the results have something for."""
-    mpl = load()
-    with mpl.rc_context(_STYLE):
+    with load().style.context(["default", STYLE]):  # whatever the user's own settings are
         drawn = [bars(results, operation) for operation in results.operations]
         drawn += [latency(results), memory(results)]
     return [one for one in drawn if one is not None]
-
-
-def save(figure: Any) -> str:
-    """Return a matplotlib figure as SVG, without a date and in fonts that every system has."""
-    held = io.StringIO()
-    figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
-    svg = held.getvalue().replace(
-        "'DejaVu Sans'", "system-ui, 'Segoe UI', Helvetica, Arial, 'DejaVu Sans'"
-    )
-    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
-
-
-def _panels(count: int, columns: int, height: float, left: float, gap: float = 0.22) -> Any:
-    """Return a figure and `count` axes of `height` inches, `columns` beside each other."""
-    from matplotlib.figure import Figure as Drawing
-
-    lines = math.ceil(count / columns)
-    top, below, right = 0.35, 0.5, 0.12  # inches
-    whole = top + lines * (height + below)
-    drawing = Drawing(figsize=(_WIDTH, whole))
-    width = (_WIDTH - left - right - gap * (columns - 1)) / columns
-    axes = []
-    for at in range(count):
-        x = left + (at % columns) * (width + gap)
-        y = whole - top - (at // columns) * (height + below) - height
-        axes.append(drawing.add_axes((x / _WIDTH, y / whole, width / _WIDTH, height / whole)))
-    return drawing, axes
 
 
 # Bars -------------------------------------------------------------------------------------------
@@ -132,14 +60,14 @@ def bars(results: Results, operation: str) -> Figure | None:
     rows, scales = list(panels), list(panels.values())
     ways = _ways(results, rows)
     columns = min(len(rows), 2)
-    drawing, axes = _panels(len(rows), columns, _LINE * (_lines_of(ways)[-1] + 1.2), left=1.95)
+    drawing, axes = lay_out(len(rows), columns, LINE * (lines_of(ways)[-1] + 1.2), left=1.95)
     highest = max(value for scale in scales for value, _ in scale.values())
     lowest = min(1.0, *(value for scale in scales for value, _ in scale.values()))
     for at, (row, axis, scale) in enumerate(zip(rows, axes, scales, strict=True)):
         _bars(axis, results, row, ways, scale)
         axis.set_xlim(lowest / 1.1, lowest * (max(highest, 2.0) / lowest) ** _ROOM)
         if at % columns == 0:
-            _name_ways(axis, ways)
+            name_ways(axis, ways)
     known = any(results.reference(row) for row in rows)
     against = "the reference" if known else "the fastest way"
     return Figure(
@@ -192,7 +120,7 @@ def _bars(
     axis.set_xscale("log")
     place = results.place(row.condition, row.slide)
     axis.set_title(place if results.reference(row) else f"{place} (no reference: to the fastest)")
-    for at, way in zip(_lines_of(ways), ways, strict=True):
+    for at, way in zip(lines_of(ways), ways, strict=True):
         value, text = scale.get(way, (1.0, ""))
         ours = library_of(way) == OURS
         if not text:
@@ -200,7 +128,7 @@ def _bars(
             text = short(errors[0]) if errors else ""
             axis.text(1.08, at, text, va="center", color=colour("soft"), style="italic")
             continue
-        axis.barh(at, value - 1, left=1, height=0.66, color=_bar_colour(way))
+        axis.barh(at, value - 1, left=1, height=0.66, color=bar_colour(way))
         axis.text(
             max(value, 1.0) * 1.08,
             at,
@@ -210,37 +138,12 @@ def _bars(
             weight="bold" if ours else "normal",
         )
     axis.axvline(1, color=colour("reference"), linewidth=1.2)
-    axis.set_ylim(_lines_of(ways)[-1] + 0.6, -0.6)
+    axis.set_ylim(lines_of(ways)[-1] + 0.6, -0.6)
     axis.set_yticks([])
     axis.xaxis.set_major_locator(LogLocator(numticks=6))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}{TIMES}"))
     axis.grid(axis="x")
-
-
-def _bar_colour(way: str) -> str:
-    library = library_of(way)
-    if library == REFERENCE:
-        return colour("reference")
-    kind = "ours" if library == OURS else "peer"
-    return colour(f"{kind}-pale" if way.endswith("/naive") else kind)
-
-
-def _lines_of(ways: Sequence[str]) -> list[float]:
-    """Return where each way stands; those of a library stand together."""
-    places = [0.0]
-    for before, way in itertools.pairwise(ways):
-        places.append(places[-1] + (1 if library_of(before) == library_of(way) else 1.35))
-    return places
-
-
-def _name_ways(axis: Any, ways: Sequence[str]) -> None:
-    axis.set_yticks(_lines_of(ways), [way.replace("-source-dicom", "") for way in ways])
-    for label, way in zip(axis.get_yticklabels(), ways, strict=True):
-        if library_of(way) == OURS:
-            label.set(color=colour("ours"), weight="bold")
-        else:
-            label.set(color=colour("ink"))
 
 
 def _said(results: Results, row: Row) -> str:
@@ -268,7 +171,7 @@ def latency(results: Results) -> Figure | None:
     }
     if not panels:
         return None
-    drawing, axes = _panels(len(panels), min(2, len(panels)), 2.2, left=0.55, gap=0.6)
+    drawing, axes = lay_out(len(panels), min(2, len(panels)), 2.2, left=0.55, gap=0.6)
     for axis, (operation, lines) in zip(axes, panels.items(), strict=True):
         _sweep(axis, operation, lines, results)
     return Figure(
@@ -425,18 +328,18 @@ def memory(results: Results) -> Figure | None:
     chosen = _largest(results, taken)
     rows = [row for row in results.rows if row in chosen]
     ways = [way for way in results.ways if any((row, way) in taken for row in rows)]
-    drawing, axes = _panels(
-        len(rows), min(2, len(rows)), _LINE * (_lines_of(ways)[-1] + 1.2), left=1.95
+    drawing, axes = lay_out(
+        len(rows), min(2, len(rows)), LINE * (lines_of(ways)[-1] + 1.2), left=1.95
     )
     highest = max(taken[row, way] for row in rows for way in ways if (row, way) in taken)
     for at, (row, axis) in enumerate(zip(rows, axes, strict=True)):
         axis.set_title(results.name(row))
-        for line, way in zip(_lines_of(ways), ways, strict=True):
+        for line, way in zip(lines_of(ways), ways, strict=True):
             if (row, way) not in taken:
                 axis.text(0, line, " " + NOTHING, va="center", color=colour("soft"))
                 continue
             ours = library_of(way) == OURS
-            axis.barh(line, taken[row, way], height=0.66, color=_bar_colour(way))
+            axis.barh(line, taken[row, way], height=0.66, color=bar_colour(way))
             axis.text(
                 taken[row, way] + highest * 0.02,
                 line,
@@ -445,13 +348,13 @@ def memory(results: Results) -> Figure | None:
                 color=colour("ours" if ours else "ink"),
                 weight="bold" if ours else "normal",
             )
-        axis.set_ylim(_lines_of(ways)[-1] + 0.6, -0.6)
+        axis.set_ylim(lines_of(ways)[-1] + 0.6, -0.6)
         axis.set_xlim(0, max(highest, 1.0) * 1.18)
         axis.set_yticks([])
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:g} MB")
         axis.grid(axis="x")
         if at % 2 == 0:
-            _name_ways(axis, ways)
+            name_ways(axis, ways)
     return Figure(
         "memory",
         "Memory",

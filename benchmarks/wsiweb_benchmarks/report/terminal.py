@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wsiweb_benchmarks.report.contents import EMPTY
 from wsiweb_benchmarks.report.numbers import NOTHING, figures, times
+from wsiweb_benchmarks.report.promises import promises
 from wsiweb_benchmarks.report.results import Results
 from wsiweb_benchmarks.report.verdict import judge, tally
 
@@ -43,6 +44,11 @@ def summary(run: Run) -> str:
     lines = [*_aligned([_HEAD, *(_line(one, results) for one in found)]), ""]
     for one in found:
         lines += [f"{results.name(one.row)}: {fault}" for fault in one.faults]
+    lines += [
+        f"{one.what}: {one.found}, so it is broken"
+        for one in promises(results)
+        if one.kept is False
+    ]
     return "\n".join([*lines, tally(found)])
 
 
