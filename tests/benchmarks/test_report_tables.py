@@ -78,9 +78,9 @@ def test_costs_are_those_that_were_counted():
     )
     rows = rows_of(tables.costs(Results(run), "own", "mosaic"))
     known = [cell.text for cell in rows["wsiweb/fast"]]
-    assert known == ["3", "2", "1.50", "1.60", "0.500", "1.00", "9.00"]
+    assert known == ["open", "3", "2", "1.50", "1.60", "0.500", "1.00", "9.00"]
     unknown = [cell.text for cell in rows["reference/fast"]]
-    assert unknown == ["–", "–", "–", "1.60", "–", "1.00", "–"]
+    assert unknown == ["open", "–", "–", "–", "1.60", "–", "1.00", "–"]
 
 
 def test_a_message_is_told_once_with_the_rows_it_was_met_in():

@@ -65,7 +65,7 @@ def table(found: tuple[Promise, ...]) -> Table:
     }
     return Table(
         "What is promised beyond the rows: what is broken comes first.",
-        ("promise", "", "found"),
+        ("promise", "verdict", "found"),
         tuple((Cell(one.what), words[one.kept], Cell(one.found)) for one in found),
         words=3,
     )
@@ -80,7 +80,7 @@ def _ratios(results: Results) -> Iterator[Promise]:
             for way in _matching(results, row, pattern):
                 ratio = results.ratio(row, ours, way)
                 yield Promise(
-                    what=f"{results.name(row)}: {ours} at most {figures(most)}{TIMES} {way}",
+                    what=f"{results.name(row)}: {ours} at most {most:.3g}{TIMES} {way}",
                     found=_said(results, row, way, ratio),
                     kept=None if ratio is None else ratio.value.median <= most,
                 )
@@ -139,10 +139,9 @@ def _memory(results: Results) -> Iterator[Promise]:
         if row.operation != "level-6144" or memory is None or slide is None or not slide.levels:
             continue
         output = _bytes(min(slide.levels, key=lambda level: abs(max(level.size) - _WHOLE)))
-        beyond = (memory.median - output) / 1e6
         yield Promise(
-            what=f"{results.name(row)}: the pixels and at most {figures(_SPARE / 1e6)} MB",
-            found=f"{figures(output / 1e6)} MB of pixels and {figures(beyond)} MB",
+            what=f"{results.name(row)}: the pixels and at most {_SPARE / 1e6:g} MB",
+            found=f"{figures(memory.median / 1e6)} MB; the pixels are {figures(output / 1e6)} MB",
             kept=memory.median <= output + _SPARE,
         )
 

@@ -133,7 +133,8 @@ def _rest(results: Results, row: Row, library: str) -> Cell:
 def costs(results: Results, condition: str, slide: str) -> Table:
     """Return what each way asked of the server, the processor and the memory."""
     head = (
-        "row and way",
+        "way",
+        "operation",
         "requests",
         "connections",
         "body, MB",
@@ -148,8 +149,8 @@ def costs(results: Results, condition: str, slide: str) -> Table:
             outcome = results.outcome(row, way)
             if outcome:
                 tone = way_cell(way).tone
-                rows.append((Cell(way, row.operation, tone), *_cost(outcome, way)))
-    return Table(f"What it cost: {results.place(condition, slide)}; medians.", head, tuple(rows))
+                rows.append((Cell(way, tone=tone), Cell(row.operation), *_cost(outcome, way)))
+    return Table(f"What it cost: {results.place(condition, slide)}; medians.", head, tuple(rows), 2)
 
 
 def _cost(outcome: Outcome, way: str) -> tuple[Cell, ...]:
