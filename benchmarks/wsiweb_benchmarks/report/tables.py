@@ -229,7 +229,8 @@ def _checked(checks: Sequence[Check]) -> Cell:
     if not right:
         return Cell(short(checks[0].message) if checks[0].message else "wrong", tone="bad")
     worst = max(right, key=lambda check: (check.largest, check.differing))
-    share = f"{figures(worst.differing * 100)} % differ"
+    percent = worst.differing * 100
+    share = f"{figures(percent)} % differ" if percent >= 0.001 else "hardly any differ (<0.001 %)"
     if worst.largest == 0:
         text, note = "equal", ""
     elif worst.largest == 1:
