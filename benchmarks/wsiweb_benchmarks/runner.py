@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import os
 import subprocess
 import sys
@@ -229,11 +230,14 @@ class Runner:
     # Checks ---------------------------------------------------------------------------------
 
     def _may_run(self, condition: Condition, served: Served, job: Job) -> bool:
-        """Check the pixels and foretell the time; a way that may not run gets its message."""
+        """Foretell the time and check the pixels; a way that may not run gets its message."""
         row = job.row
-        key = (condition.server, row.operation, row.slide, job.way)
-        judged = operation_of(row.operation).opened and job.way not in UNCHECKED
-        if judged:
+        expected = self._expected(condition, job)
+        if expected > plan.PATIENCE:
+            self._note(_failed(row, job.way, f"not run: it would take some {expected:.0f} s"))
+            return False
+        if operation_of(row.operation).opened and job.way not in UNCHECKED:
+            key = (condition.server, row.operation, row.slide, job.way)
             if key not in self._known:
                 self._known[key] = self._check(served, job)
             check = self._known[key]
@@ -241,11 +245,6 @@ class Runner:
             if not check.right:
                 self._note(_failed(row, job.way, check.message))
                 return False
-        expected = self._expected(condition, job)
-        if expected > plan.PATIENCE:
-            message = f"not run: it would take some {expected:.0f} s at this round trip"
-            self._note(_failed(row, job.way, message))
-            return False
         return True
 
     def _check(self, served: Served, job: Job) -> Check:
@@ -255,28 +254,36 @@ class Runner:
         return done if isinstance(done, Check) else Check(right=False, message=done.error)
 
     def _expected(self, condition: Condition, job: Job) -> float:
-        """Foretell seconds from what the way took at other delays, and how often it asked."""
-        row = job.row
-        seen: dict[float, list[float]] = {}
+        """Foretell seconds from what the way took before: at other delays, for other tiles."""
+        mine = [one for one in self._measurements if one.way == job.way and not one.error]
+        walls: dict[float, list[float]] = {}
         requests = 0
-        for one in self._measurements:
+        for one in mine:
             known = conditions.conditions().get(one.row.condition)
-            same = (one.way, one.row.operation, one.row.slide) == (
-                job.way,
-                row.operation,
-                row.slide,
-            )
-            if same and not one.error and known is not None and known.name.startswith("delay-"):
-                seen.setdefault(known.delay, []).append(one.wall)
+            same = (one.row.operation, one.row.slide) == (job.row.operation, job.row.slide)
+            if same and known is not None and known.name.startswith("delay-"):
+                walls.setdefault(known.delay, []).append(one.wall)
                 requests = one.requests
-        walls = {delay: median(values) for delay, values in seen.items()}
         if len(walls) >= 2:
             near, far = min(walls), max(walls)
-            slope = (walls[far] - walls[near]) / (far - near)
-            return walls[near] + slope * (condition.delay - near)
-        if walls and job.way.endswith("/naive"):
+            slope = (median(walls[far]) - median(walls[near])) / (far - near)
+            return median(walls[near]) + slope * (condition.delay - near)
+        if not job.way.endswith("/naive") or job.way.startswith(plan.OURS):
+            return 0.0
+        if walls:
             return requests * condition.delay
-        return 0.0
+        return self._by_tile(job, mine)
+
+    def _by_tile(self, job: Job, mine: Sequence[Measurement]) -> float:
+        """Foretell seconds from what a tile took in another operation on the same server."""
+        tiles = _tiles(job)
+        took = [
+            one.wall / tiles_then
+            for one in mine
+            if (one.row.condition, one.row.slide) == (job.row.condition, job.row.slide)
+            and (tiles_then := _tiles(msgspec.structs.replace(job, row=one.row))) > 0
+        ]
+        return tiles * median(took) if took else 0.0
 
     # Times ----------------------------------------------------------------------------------
 
@@ -374,6 +381,20 @@ def medians(run: Run) -> list[dict[str, str]]:
 
 def _failed(row: Row, way: str, message: str) -> Measurement:
     return Measurement(row=row, way=way, repeat=0, error=message)
+
+
+def _tiles(job: Job) -> int:
+    """Count the tiles that an operation needs; 0 where that is not known beforehand."""
+    slide = job.source.slide
+    asked = operation_of(job.row.operation).draw(slide)
+    if "tiles" in asked:
+        return len(asked["tiles"])
+    if "extent" in asked:
+        return math.prod(asked["extent"])
+    if "location" in asked:
+        tile = slide.levels[asked["level"]].tile_size
+        return math.prod(-(-size // side) for size, side in zip(asked["size"], tile, strict=True))
+    return 0
 
 
 def _grouped(rows: Iterable[Row]) -> list[tuple[str, str, list[str]]]:

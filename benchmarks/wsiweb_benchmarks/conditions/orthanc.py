@@ -40,6 +40,6 @@ class Real:
 
 
 CONDITIONS = (
-    Real("small", "with instances of a few MB", frames_per_request=64, connections=4),
-    Real("large", "with an instance of 400 MB", frames_per_request=1000, connections=2),
+    Real("small", "with instances of a few MB", frames_per_request=1000, connections=1),
+    Real("large", "with an instance of 400 MB", frames_per_request=1000, connections=1),
 )
