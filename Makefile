@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs clean
+.PHONY: help demo test check format docs bench clean
 
 help:  ## List the acts
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ format: $(VENV)/.installed-for-tests  ## Format the code and mend what can be me
 
 docs: $(VENV)/.installed-for-docs  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.installed-for-tests  ## Measure all libraries, and write docs/benchmarks.md (half an hour)
+	./tests/set-up-orthanc || true
+	$(BIN)/python -m wsiweb_benchmarks run --out docs/benchmarks.json
+	$(BIN)/python -m wsiweb_benchmarks report docs/benchmarks.json --out docs
 
 clean:  ## Remove what the acts above made
 	rm -rf $(VENV) site wsiweb-demo .hypothesis .pytest_cache .ruff_cache
