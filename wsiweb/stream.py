@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import collections
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["in_turn"]
 
 _MOST_BYTES = 2**28  # of regions under way and not yet taken
+_MOMENT = 0.0005  # seconds, in which the loop's thread can take over the GIL
+_FIRST = 64  # regions that are laid out before the first request leaves
 _MOST_COPIED = 2**22  # bytes of a region that is put together on the workbench
 _MOST = 1024  # regions under way, when the caller does not say
 
@@ -133,7 +136,7 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
     """
     most = _MOST if ahead is None else ahead
     under_way: collections.deque[_Order] = collections.deque()
-    held = 0
+    held, together = 0, _FIRST
     bench = _Workbench()
     bell = threading.Condition()
     try:
@@ -150,6 +153,10 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
                         canvas.empty = bench.take
                     fresh.append(_Order(frames, canvas, bell))
                     under_way.append(fresh[-1])
+                    if len(fresh) == together:  # the first few leave while the rest is laid out
+                        loop.call(_begin_all, fresh)
+                        fresh, together = [], together * 4
+                        time.sleep(_MOMENT)
                 if fresh:
                     loop.call(_begin_all, fresh)
             if not under_way:
