@@ -67,7 +67,7 @@ def _frame(orthanc, header, number):
         f"/instances/{header.SOPInstanceUID}/frames/{number}",
         headers={"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'},
     )
-    answer = orthanc._ask(request)
+    answer = orthanc.ask(request)
     boundary = answer[: answer.index(b"\r\n")]
     start = answer.index(b"\r\n\r\n") + 4
     return answer[start : answer.rindex(b"\r\n" + boundary)]
