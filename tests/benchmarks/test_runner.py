@@ -103,6 +103,7 @@ class Nowhere:
     name = server = "nowhere"
     about = "Nothing answers."
     delay = 0.0
+    time_limit = 60.0
     best = types.MappingProxyType({})
 
     @contextmanager
@@ -147,6 +148,17 @@ def test_a_job_that_takes_too_long_is_ended(work):
     done = runner.in_process(job(work), 0.01)
     assert done.error == "ended after 0 s"
     assert not runner.in_process(job(work, check=True), 0.01).right
+
+
+def test_what_was_too_slow_is_not_tried_with_more(work):
+    options = Options(work=work, repeats=1, small=True, time_limit=0.01)
+    running = Runner([ours("wsiweb/fast")], options, lambda _: None)
+    running.measure(Nowhere(), "mosaic", ["region-1024"])
+    running._options = msgspec.structs.replace(options, time_limit=60.0)
+    running.measure(Nowhere(), "mosaic", ["random-tiles", "open"])
+    said = [one.error for one in running.result().measurements]
+    assert said[:2] == ["ended after 0 s", "ended after 0 s"]
+    assert "Unreachable" in said[2]
 
 
 def test_a_job_that_cannot_be_read_is_told(work):

@@ -59,6 +59,8 @@ class Condition(Protocol):
         conditions.
     delay : float
         Seconds of a round trip, as far as known: foretells how long many requests take.
+    time_limit : float
+        Seconds after which a job is ended, if that is sooner than `plan.TIME_LIMIT`.
     best : dict of str to int
         The reference's ``frames_per_request`` and ``connections``: the best that
         ``python -m wsiweb_benchmarks sweep --way reference/fast CONDITION`` found.
@@ -68,6 +70,7 @@ class Condition(Protocol):
     about: str
     server: str
     delay: float
+    time_limit: float
     best: dict[str, int]
 
     def serve(self, slide: SlideInfo, work: Path) -> AbstractContextManager[Served]:

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wsiweb_benchmarks import link
+from wsiweb_benchmarks import link, plan
 from wsiweb_benchmarks.conditions import Served
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Embedded:
     """
 
     server = "embedded"
+    time_limit = plan.TIME_LIMIT
 
     def __init__(
         self,

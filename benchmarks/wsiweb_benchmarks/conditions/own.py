@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import wsiweb
+from wsiweb_benchmarks import plan
 from wsiweb_benchmarks.conditions import Served
 from wsiweb_benchmarks.model import LevelInfo, SlideInfo
 
@@ -34,6 +35,7 @@ class Own:
     name = "own"
     server = "own"
     delay = 0.0
+    time_limit = plan.TIME_LIMIT
     best = {"frames_per_request": 64, "connections": 4}  # noqa: RUF012 - as of the protocol
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:

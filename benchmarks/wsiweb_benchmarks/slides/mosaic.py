@@ -117,5 +117,5 @@ def _real_pixels() -> np.ndarray:
 SLIDES = (
     Mosaic("mosaic", 24_576, 1_500, (1, 2, 4, 8, 16, 32)),
     Mosaic("mosaic-small", 5_120, 1_100, (1, 4, 8)),
-    Mosaic("mosaic-large", 38_912, 1_300, (1, 16, 64)),
+    Mosaic("mosaic-large", 38_912, 1_300, (1, 4, 16)),
 )
