@@ -16,6 +16,8 @@ from wsiweb.regions import Canvas
 from wsiweb.walks import Place, Walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wsiweb.frames import Frames
     from wsiweb.frames.flights import Reader
     from wsiweb.pixels.pyramid import FrameAddress, Level
@@ -51,8 +53,8 @@ class ReadAhead:
         self._lock = threading.Lock()
         self._walks = {}
 
-    def step(self, canvas: Canvas, level: Level, *, decode: bool) -> None:
-        """Note that a region is being read, and fetch what will be read after it; any thread.
+    def step(self, canvas: Canvas, level: Level, *, decode: bool) -> Callable[[], None] | None:
+        """Note that a region is being read, and see what will be read after it; any thread.
 
         Parameters
         ----------
@@ -62,10 +64,16 @@ class ReadAhead:
             The level that it is on.
         decode : bool
             Whether its pixels are wanted, or its frames as they are stored.
+
+        Returns
+        -------
+        callable or None
+            Fetches what comes next; to be called on the event loop, after the region itself was
+            asked for, so that both can travel in one request.
         """
         most = min(_MOST, self._most_bytes // max(1, canvas.nbytes))
         if most < 1:
-            return
+            return None
         key = threading.get_ident(), decode
         with self._lock:
             guided = self._walks.pop(key, None) or _Guided(Walk(most))
@@ -75,25 +83,26 @@ class ReadAhead:
         guided.walk.most = most
         place = Place((level.index, canvas.channel, canvas.z), canvas.location, canvas.size)
         coming = guided.walk.go(place)
+        gone, far, near = [], [], []
         if not guided.walk.goes_on:
-            self._give_up(guided)
-        if coming:
-            fresh = {
-                one: list(Canvas(level, one.location, one.size, canvas.channel, canvas.z).plan)
-                for one in coming
-            }
-            guided.coming.update(fresh)
-            loop.call(self._fetch, level, list(fresh.values()), guided.readers, False)
+            gone, guided.readers = guided.readers, []
+            guided.coming.clear()
+        for one in coming:
+            there = Canvas(level, one.location, one.size, canvas.channel, canvas.z)
+            guided.coming[one] = list(there.plan)
+            far.append(guided.coming[one])
         if decode:
-            following = guided.pass_by(place)
-            if following:
-                loop.call(self._fetch, level, following, guided.readers, True)
+            near = guided.pass_by(place)
+        if not (gone or far or near):
+            return None
 
-    def _give_up(self, guided: _Guided) -> None:
-        guided.coming.clear()
-        if guided.readers:
-            loop.call(_leave_all, self._frames, guided.readers)
-            guided.readers = []
+        def fetch() -> None:
+            for reader in gone:
+                self._frames.leave(reader)
+            self._fetch(level, far, guided.readers, decode=False)
+            self._fetch(level, near, guided.readers, decode=True)
+
+        return fetch
 
     def _fetch(
         self,
@@ -130,8 +139,3 @@ class _Guided:
         following = [self.coming.pop(one) for one in list(islice(self.coming, _NEXT - self._next))]
         self._next += len(following)
         return following
-
-
-def _leave_all(frames: Frames, readers: list[Reader]) -> None:
-    for reader in readers:
-        frames.leave(reader)

@@ -162,16 +162,31 @@ def paste_held(frames: Frames, canvas: Canvas) -> bool:
 
 
 async def fill(
-    frames: Frames, canvas: Canvas, *, priority: Priority = Priority.VISIBLE
+    frames: Frames,
+    canvas: Canvas,
+    *,
+    priority: Priority = Priority.VISIBLE,
+    also: Callable[[], None] | None = None,
 ) -> np.ndarray:
     """Fetch what a region needs, and return its pixels.
+
+    Parameters
+    ----------
+    frames : Frames
+        Where the tiles come from.
+    canvas : Canvas
+        The region.
+    priority : Priority
+        How urgent it is.
+    also : callable, optional
+        Called once all has been asked for, to ask for more.
 
     Raises
     ------
     ArchiveError, DecodeError
         When a tile cannot be had.
     """
-    await frames.decoded(canvas.image, canvas.plan, canvas.paste, priority=priority)
+    await frames.decoded(canvas.image, canvas.plan, canvas.paste, priority=priority, also=also)
     return canvas.pixels()
 
 

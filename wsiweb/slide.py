@@ -162,18 +162,20 @@ class Slide:
             When the archive does not deliver, or a frame is damaged.
         """
         canvas = self._canvas(location, level, size, channel, z)
-        self._ahead.step(canvas, self._level(level), decode=True)
+        ahead = self._ahead.step(canvas, self._level(level), decode=True)
         if regions.paste_held(self._frames, canvas):
+            if ahead is not None:
+                loop.call(ahead)
             return canvas.pixels()
-        return loop.run(regions.fill(self._frames, canvas))
+        return loop.run(regions.fill(self._frames, canvas, also=ahead))
 
     async def read_region_async(
         self, location: Pair, level: int, size: Pair, *, channel: int = 0, z: int = 0
     ) -> np.ndarray:
         """Read a region; see `read_region`."""
         canvas = self._canvas(location, level, size, channel, z)
-        self._ahead.step(canvas, self._level(level), decode=True)
-        return await loop.wait(regions.fill(self._frames, canvas))
+        ahead = self._ahead.step(canvas, self._level(level), decode=True)
+        return await loop.wait(regions.fill(self._frames, canvas, also=ahead))
 
     def _canvas(
         self, location: Pair, level: int, size: Pair, channel: int, z: int
@@ -374,32 +376,29 @@ class Slide:
         NotFound
             For a tile that a sparse slide does not hold.
         """
-        self._foretell_tile(level, column, row, channel, z)
         return loop.run(self._tile(level, column, row, channel, z))
 
     async def tile_async(
         self, level: int, column: int, row: int, *, channel: int = 0, z: int = 0
     ) -> EncodedImage:
         """Return a tile as the archive stores it; see `tile`."""
-        self._foretell_tile(level, column, row, channel, z)
         return await loop.wait(self._tile(level, column, row, channel, z))
 
-    def _foretell_tile(self, level: int, column: int, row: int, channel: int, z: int) -> None:
+    def _tile(
+        self, level: int, column: int, row: int, channel: int, z: int
+    ) -> Coroutine[Any, Any, EncodedImage]:
         image = self._level(level)
-        width, height = image.tile_size
-        corner = index(column) * width, index(row) * height
-        canvas = regions.Canvas(image, corner, image.tile_size, channel, z)
-        self._ahead.step(canvas, image, decode=False)
-
-    async def _tile(self, level: int, column: int, row: int, channel: int, z: int) -> EncodedImage:
-        image = self._level(level)
-        address = image.frame(index(column), index(row), channel, z)
+        column, row = index(column), index(row)
+        address = image.frame(column, row, channel, z)
         if address is None:
             raise NotFound(
                 f"The sparse slide holds no tile at column {column}, row {row} of level {level}; "
                 "read_region shows its background."
             )
-        return await self._frames.encoded(image, address)
+        corner = column * image.tile_size[0], row * image.tile_size[1]
+        canvas = regions.Canvas(image, corner, image.tile_size, channel, z)
+        ahead = self._ahead.step(canvas, image, decode=False)
+        return self._frames.encoded(image, address, also=ahead)
 
     def thumbnail(self, size: int | Pair = 512) -> np.ndarray:
         """Return the whole slide, made to fit.

@@ -58,8 +58,10 @@ class Walk:
     --------
     >>> walk = Walk(most=64)
     >>> steps = [Place((0, 0, 0), (x, 0), (256, 256)) for x in (0, 256, 512)]
-    >>> [[place.location[0] for place in walk.go(step)] for step in steps]
-    [[], [512, 768, 1024, 1280, 1536, 1792, 2048, 2304], []]
+    >>> [[place.location[0] // 256 for place in walk.go(step)] for step in steps[:2]]
+    [[], [2, 3, 4, 5, 6, 7, 8, 9]]
+    >>> len(walk.go(steps[2]))
+    57
     """
 
     most: int
@@ -70,7 +72,7 @@ class Walk:
     _rows: Pair | None = None  # from the start of a row to the start of the next, once seen
     _row_length: int = 0  # of a whole row, once seen
     _foreseen: dict[Place, None] = field(default_factory=dict[Place, None])
-    _furthest: Place | None = None  # the last that was foreseen
+    _newest: int = 0  # how many were foreseen last
     _ahead: int = _FIRST
 
     @property
@@ -81,8 +83,8 @@ class Walk:
     def go(self, place: Place) -> list[Place]:
         """Take a step; return the places that should be fetched ahead now, in order.
 
-        Each place is returned once in a walk. Most calls return nothing: what is fetched ahead is
-        topped up when half of it has been used.
+        Each place is returned once in a walk. Most calls return nothing: more is foreseen when the
+        walk comes to what was foreseen last.
         """
         if place == self._last:
             return []
@@ -97,7 +99,7 @@ class Walk:
             del self._foreseen[place]
         if not self._follow(place, step):
             return []
-        if expected and len(self._foreseen) > self._ahead // 2:
+        if expected and len(self._foreseen) >= self._newest:
             return []
         if expected or not self._foreseen:
             grown = self._ahead * _GROWTH if expected else self._ahead
@@ -141,6 +143,7 @@ class Walk:
             if coming not in self._foreseen:
                 self._foreseen[coming] = None
                 fresh.append(coming)
+        self._newest = len(fresh) or self._newest
         return fresh
 
     def _coming(self, place: Place) -> Iterator[Place]:

@@ -29,6 +29,7 @@ __all__ = ["Departures"]
 
 _MOST_BYTES = 48 * 2**20  # of frames that are on their way
 _PACKED = 10  # times smaller than its pixels is a frame, until one has come
+_ALONG = 16  # frames of a request for what is looked at, with what comes along
 _LATE, _AT_LEAST = 4.0, 0.25  # times the expected seconds, and seconds, that make a straggler
 _TWINS = 0.05  # share of requests that may be sent twice
 
@@ -143,7 +144,12 @@ class Departures:
             share = min(pace.most_frames, math.ceil(waiting / free))
         share = max(1, min(share, room // free))
         while free and key in self._queues:
-            self._send(self._take(key, share))
+            flights = self._take(key, share)
+            ahead = Priority.AHEAD, key[1]
+            if priority is Priority.VISIBLE and key not in self._queues and ahead in self._queues:
+                # What will be looked at next comes along, after what is looked at now.
+                flights += self._take(ahead, min(room, _ALONG) - len(flights))
+            self._send(flights)
             free -= 1
         return True
 
@@ -182,7 +188,8 @@ class Departures:
         if not flights:
             return
         # In rising order, which is also how an archive reads its file.
-        batch = Batch(sorted(flights, key=lambda one: one.address.number), is_twin=is_twin)
+        flights = sorted(flights, key=lambda one: (one.priority, one.address.number))
+        batch = Batch(flights, is_twin=is_twin)
         for flight in flights:
             flight.batches.append(batch)
         size = len(flights) * (self._frame_bytes or 0.0)

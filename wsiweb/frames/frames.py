@@ -87,6 +87,7 @@ class Frames:
         paste: Callable[[FrameAddress, np.ndarray], None],
         *,
         priority: Priority = Priority.VISIBLE,
+        also: Callable[[], None] | None = None,
     ) -> None:
         """Hand over decoded frames as they become ready, in no certain order.
 
@@ -105,6 +106,8 @@ class Frames:
             The array is only lent: what is wanted must be copied before it returns.
         priority : Priority
             How urgent it is.
+        also : callable, optional
+            Called once all has been asked for, to ask for more.
 
         Raises
         ------
@@ -120,6 +123,8 @@ class Frames:
 
         reader = self.begin(image, addresses, paste, end, keep=keep, priority=priority)
         try:
+            if also is not None:
+                also()
             await ended
         finally:
             self.leave(reader)
@@ -163,9 +168,23 @@ class Frames:
         return reader
 
     async def encoded(
-        self, image: TiledImage, address: FrameAddress, *, priority: Priority = Priority.VISIBLE
+        self,
+        image: TiledImage,
+        address: FrameAddress,
+        *,
+        priority: Priority = Priority.VISIBLE,
+        also: Callable[[], None] | None = None,
     ) -> EncodedImage:
         """Return a frame as it is stored.
+
+        Parameters
+        ----------
+        image : TiledImage
+            The image that the frame is of.
+        address : FrameAddress
+            The frame.
+        priority, also
+            As in `decoded`.
 
         Raises
         ------
@@ -175,6 +194,8 @@ class Frames:
         received = self._encoded.get(address)
         if received is not None:
             tracing.add("cache_hits")
+            if also is not None:
+                also()
         else:
             ended: asyncio.Future[Received] = asyncio.get_running_loop().create_future()
 
@@ -189,6 +210,8 @@ class Frames:
             reader = Reader(None, take, end, priority)
             self._join_all(image, [address], reader, ())
             try:
+                if also is not None:
+                    also()
                 received = await ended
             finally:
                 self.leave(reader)
