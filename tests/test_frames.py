@@ -166,13 +166,14 @@ def test_readers_that_give_up_while_queued_leave_no_trace(faulty):
 
     async def main():
         tasks = [
-            asyncio.create_task(slide.read_region_async((x * 256, 0), 0, (9, 9))) for x in range(8)
+            asyncio.create_task(slide.read_region_async((x * 256, 0), 0, (9, 9)))
+            for x in (0, 5, 1, 7, 2, 4, 3, 6)  # no walk, so that nothing is read ahead
         ]
         await asyncio.sleep(0.15)
         for task in tasks[2:]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        return await slide.read_region_async((7 * 256, 0), 0, (9, 9))
+        return await slide.read_region_async((6 * 256, 0), 0, (9, 9))
 
     assert asyncio.run(main()).shape == (9, 9, 3)
     time.sleep(0.1)
