@@ -94,7 +94,9 @@ def installed() -> str | None:
 
 
 @contextlib.contextmanager
-def running(home: Path, *, user: str = "", password: str = "") -> Iterator[Orthanc]:
+def running(
+    home: Path, *, user: str = "", password: str = "", threads: int = 50
+) -> Iterator[Orthanc]:
     """Run Orthanc on a free port of this machine; what it stores stays in `home`.
 
     Parameters
@@ -103,6 +105,9 @@ def running(home: Path, *, user: str = "", password: str = "") -> Iterator[Ortha
         For its database, its configuration and its log.
     user, password : str
         Whom it answers; everybody on this machine when there is no user.
+    threads : int
+        Requests that it works on at a time; 50 is its own default. Each may hold an instance in
+        memory, more than once.
 
     Raises
     ------
@@ -116,7 +121,7 @@ def running(home: Path, *, user: str = "", password: str = "") -> Iterator[Ortha
     for _ in range(3):
         port = _free_port()
         server = Orthanc(f"http://127.0.0.1:{port}", user=user, password=password)
-        with _process(program, _configuration(home, server, port), home) as process:
+        with _process(program, _configuration(home, server, port, threads), home) as process:
             if _ready(process, server):
                 yield server
                 return
@@ -125,7 +130,7 @@ def running(home: Path, *, user: str = "", password: str = "") -> Iterator[Ortha
     raise RuntimeError(f"Orthanc did not start within {PATIENCE:.0f} s. It says:\n{_log(home)}")
 
 
-def _configuration(home: Path, server: Orthanc, port: int) -> Path:
+def _configuration(home: Path, server: Orthanc, port: int, threads: int) -> Path:
     storage = home / "storage"
     configuration = {
         "Name": server.name,
@@ -134,6 +139,7 @@ def _configuration(home: Path, server: Orthanc, port: int) -> Path:
         # This plugin only: the one with GDCM crashes on ordinary requests.
         "Plugins": [str(PLUGIN)],
         "HttpPort": port,
+        "HttpThreadsCount": threads,
         "RemoteAccessAllowed": False,
         "DicomServerEnabled": False,
         "AuthenticationEnabled": bool(server.user),

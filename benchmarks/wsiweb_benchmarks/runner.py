@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ OWN = ("open", "thumbnail-512", "region-1024", "random-tiles-100", "loop-row")
 """What is measured on a server of the user's own."""
 
 _ENDED = "ended after"
+_SETTLING = 5.0  # seconds: a real server goes on with requests whose client was ended
 _CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 UNCHECKED = ("reference/transport",)  # returns no pixels
 
@@ -262,7 +264,10 @@ class Runner:
             link.begin(served.control, link.Terms())
         limit = min(self._options.time_limit, condition.time_limit)
         done = in_process(msgspec.structs.replace(job, check=True), limit)
-        return done if isinstance(done, Check) else Check(right=False, message=done.error)
+        if not isinstance(done, Check):
+            done = Check(right=False, message=done.error)
+        _settle(served, done.message)
+        return done
 
     def _expected(self, condition: Condition, job: Job) -> float:
         """Foretell seconds from what the way took before: at other delays, for other tiles."""
@@ -314,6 +319,7 @@ class Runner:
                 if isinstance(done, Check):
                     done = _failed(job.row, job.way, done.message)
                 self._note(msgspec.structs.replace(done, repeat=repeat))
+                _settle(served, done.error)
                 spent[job.way] = float("inf") if done.error else spent[job.way] + done.wall
 
     def _note(self, done: Measurement) -> None:
@@ -392,6 +398,11 @@ def medians(run: Run) -> list[dict[str, str]]:
 
 def _failed(row: Row, way: str, message: str) -> Measurement:
     return Measurement(row=row, way=way, repeat=0, error=message)
+
+
+def _settle(served: Served, message: str) -> None:
+    if message.startswith(_ENDED) and not served.control:
+        time.sleep(_SETTLING)
 
 
 def _tiles(job: Job) -> int:

@@ -150,7 +150,8 @@ def test_a_job_that_takes_too_long_is_ended(work):
     assert not runner.in_process(job(work, check=True), 0.01).right
 
 
-def test_what_was_too_slow_is_not_tried_with_more(work):
+def test_what_was_too_slow_is_not_tried_with_more(work, monkeypatch):
+    monkeypatch.setattr(runner, "_SETTLING", 0)
     options = Options(work=work, repeats=1, small=True, time_limit=0.01)
     running = Runner([ours("wsiweb/fast")], options, lambda _: None)
     running.measure(Nowhere(), "mosaic", ["region-1024"])

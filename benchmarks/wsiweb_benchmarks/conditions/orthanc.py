@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["CONDITIONS"]
 
 
+# Its default of 50 would take 20 GB and more for as many requests for frames of a large instance.
+_THREADS = 8
+
+
 class Real:
     """Orthanc on this machine, with one slide in it; requests are not counted."""
 
@@ -33,14 +37,14 @@ class Real:
     ) -> None:
         self.time_limit = time_limit
         self.name = self.server = f"orthanc-{size}"
-        self.about = f"Orthanc (Debian's package) on the same machine, {about}."
+        self.about = f"Orthanc (Debian's package, {_THREADS} threads) on the same machine, {about}."
         self.best = {"frames_per_request": frames_per_request, "connections": connections}
 
     @contextlib.contextmanager
     def serve(self, slide: SlideInfo, work: Path) -> Iterator[Served]:
         """Start Orthanc and upload the slide, unless it has it already."""
         home = work / "orthanc" / Path(slide.folder).name
-        with orthanc.running(home) as server:
+        with orthanc.running(home, threads=_THREADS) as server:
             uploaded = home / "uploaded"
             if not uploaded.exists():
                 server.upload(Path(slide.folder))
