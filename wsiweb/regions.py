@@ -64,6 +64,7 @@ class Canvas:
     """
 
     __slots__ = (
+        "_is_tile",
         "_lock",
         "_pixels",
         "channel",
@@ -91,10 +92,13 @@ class Canvas:
         self.channel = channel
         self.z = z
         self.plan: Plan = {}
-        for paste in tiling.plan(location, size, image.size, image.tile_size):
+        tile = tiling.whole_tile(location, size, image.size, image.tile_size)
+        plan = tiling.plan(location, size, image.size, image.tile_size) if tile is None else [tile]
+        for paste in plan:
             address = image.frame(paste.column, paste.row, channel, z)
             if address is not None:
                 self.plan[address] = paste
+        self._is_tile = tile is not None and len(self.plan) == 1
         self.empty: Callable[[tuple[int, int, int], np.dtype[Any]], np.ndarray] = np.empty
         self._pixels: np.ndarray | None = None
         self._lock = threading.Lock()
@@ -114,6 +118,8 @@ class Canvas:
 
     def _allocated(self) -> np.ndarray:
         form = self.image.format
+        if self._is_tile:
+            return self.empty((self.size[1], self.size[0], form.samples), form.dtype)
         pixels = self.empty((self.size[1], self.size[0], form.samples), form.dtype)
         pasted = sum(_area(paste) for paste in self.plan.values())
         if pasted < self.size[0] * self.size[1]:  # else each pixel will be written anyway
@@ -125,8 +131,14 @@ class Canvas:
         where = self.plan[address]
         self.pixels()[where.target] = tile[where.source]
 
+    def target(self) -> np.ndarray | None:
+        """Return the array to decode into, if the region is one whole tile; from any thread."""
+        return self.pixels() if self._is_tile else None
+
     def shared(self) -> list[FrameAddress]:
         """Return the tiles that the region has only a part of: a neighbour may want the rest."""
+        if self._is_tile:
+            return []
         return [
             address
             for address, paste in self.plan.items()
@@ -186,7 +198,14 @@ async def fill(
     ArchiveError, DecodeError
         When a tile cannot be had.
     """
-    await frames.decoded(canvas.image, canvas.plan, canvas.paste, priority=priority, also=also)
+    await frames.decoded(
+        canvas.image,
+        canvas.plan,
+        canvas.paste,
+        target=canvas.target,
+        priority=priority,
+        also=also,
+    )
     return canvas.pixels()
 
 

@@ -16,13 +16,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wsiweb import loop
 from wsiweb.frames import Priority
+from wsiweb.pixels.decode import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
     from wsiweb.frames import Frames
     from wsiweb.frames.flights import Reader
@@ -52,8 +53,8 @@ class _Workbench:
         try:
             array = self._free.pop()  # the one used last: it may be in the processor's cache still
         except IndexError:
-            return np.empty(shape, dtype)
-        return array if array.shape == shape and array.dtype == dtype else np.empty(shape, dtype)
+            return scratch(shape, dtype)
+        return array if array.shape == shape and array.dtype == dtype else scratch(shape, dtype)
 
     def copied(self, array: np.ndarray) -> np.ndarray:
         """Return a copy, and take the array back."""
@@ -91,6 +92,7 @@ class _Order:
             canvas.plan,
             canvas.paste,
             self._end,
+            target=canvas.target,
             keep=keep,
             priority=Priority.BULK,
         )

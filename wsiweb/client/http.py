@@ -72,6 +72,7 @@ class HttpTransport:
                     sock_read=limits.read_timeout,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=_CHUNK * 4,
                 trace_configs=[watch],
             )
             self._loop = loop

@@ -2,7 +2,8 @@
 
 Frames are handed over in small groups, because a message between threads costs as much as a
 tenth of decoding a frame. Each thread decodes into a scratch array of its own, and what is wanted
-is copied from there: that is quicker than to decode into fresh memory (`scratch_for` says why).
+is copied from there: that is quicker than to decode into fresh memory, as `wsiweb.pixels.decode`
+says in `scratch`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wsiweb import loop, tracing
-from wsiweb.pixels.decode import decode, decode_into, scratch_for
+from wsiweb.pixels.decode import decode, decode_into, scratch
 from wsiweb.wire import media
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames.flights import Flight, Reader
+    from wsiweb.pixels.pyramid import PixelFormat
 
 __all__ = ["Decoder", "Outcome"]
 
 _JPEG = "1.2.840.10008.1.2.4.50"
-_GROUP = 4  # frames that are decoded between two looks at what is most urgent
+_GROUP = 8  # frames, at most, that are decoded between two looks at what is most urgent
 _TURN = 8  # groups until other work of the pool gets its turn
 _LARGEST_SCRATCH = 2**22  # bytes; larger frames fit into no processor's cache
 
@@ -86,7 +88,7 @@ class Decoder:
                 self._count += 1  # of two entries for one flight neither must be compared
                 entry = (flight.priority, flight.number, self._count, flight)
                 heapq.heappush(self._heap, entry)
-            wanted = min(loop.threads(), -(-len(self._heap) // _GROUP)) - self._workers
+            wanted = min(loop.threads(), len(self._heap)) - self._workers
             wanted = max(0, wanted)
             self._workers += wanted
         for _ in range(wanted):
@@ -107,7 +109,9 @@ class Decoder:
 
     def _next_group(self) -> list[Flight]:
         group: list[Flight] = []
-        while self._heap and len(group) < _GROUP:
+        # Smaller towards the end, so that all threads end together.
+        most = max(1, min(_GROUP, len(self._heap) // (2 * loop.threads())))
+        while self._heap and len(group) < most:
             *_, flight = heapq.heappop(self._heap)
             assert flight.received is not None  # noqa: S101 - it has landed
             self.backlog -= len(flight.received.data)
@@ -123,17 +127,20 @@ class Decoder:
         keep = flight.keep
         try:
             began = time.perf_counter()
-            array = self._pixels(flight, keep=keep)
+            target = readers[0].target() if len(readers) == 1 and readers[0].target else None
+            array = self._pixels(flight, target, keep=keep)
             tracing.spend("decode", time.perf_counter() - began)
-            for reader in readers:
-                assert reader.paste is not None  # noqa: S101 - chosen above
-                reader.paste(flight.address, array)
+            if target is None:
+                for reader in readers:
+                    assert reader.paste is not None  # noqa: S101 - chosen above
+                    reader.paste(flight.address, array)
         except Exception as error:
             return Outcome(flight, error=error)
         tracing.add("frames_decoded")
         return Outcome(flight, array if keep else None, readers)
 
-    def _pixels(self, flight: Flight, *, keep: bool) -> np.ndarray:
+    def _pixels(self, flight: Flight, target: np.ndarray | None, *, keep: bool) -> np.ndarray:
+        """Decode a frame: into a target, if there is one, else into this thread's scratch array."""
         image, received = flight.image, flight.received
         assert received is not None  # noqa: S101 - it has landed
         syntax = image.transfer_syntax
@@ -143,14 +150,18 @@ class Decoder:
         crop = image.crop_of(flight.address)
         what = f"frame {flight.address.number} of instance {flight.address.instance_uid}"
         form = image.format
-        if form.nbytes > _LARGEST_SCRATCH:
+        if target is None and form.nbytes > _LARGEST_SCRATCH:
             array = decode(received.data, form, transfer_syntax=syntax, crop=crop, what=what)
         else:
-            scratch: np.ndarray | None = getattr(self._scratch, "array", None)
-            if scratch is None or scratch.shape != form.shape or scratch.dtype != form.dtype:
-                scratch = self._scratch.array = scratch_for(form)
-            decode_into(received.data, form, scratch, transfer_syntax=syntax, crop=crop, what=what)
-            array = scratch.copy() if keep else scratch
+            array = self._scratch_for(form) if target is None else target
+            decode_into(received.data, form, array, transfer_syntax=syntax, crop=crop, what=what)
+            array = array.copy() if keep else array
         if keep:
             array.setflags(write=False)
+        return array
+
+    def _scratch_for(self, form: PixelFormat) -> np.ndarray:
+        array: np.ndarray | None = getattr(self._scratch, "array", None)
+        if array is None or array.shape != form.shape or array.dtype != form.dtype:
+            array = self._scratch.array = scratch(form.shape, form.dtype)
         return array

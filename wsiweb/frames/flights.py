@@ -36,6 +36,9 @@ class Reader:
     paste : callable or None
         Takes address and pixels, in a thread of the pool or on the event loop; must copy what it
         wants, at once. None when the reader wants frames as they came.
+    target : callable or None
+        Returns the array to decode into when all that the reader wants is this frame; it is not
+        pasted then.
     take : callable or None
         Takes address and `Received`, on the event loop.
     ended : callable
@@ -52,6 +55,7 @@ class Reader:
     take: Callable[[FrameAddress, Received], None] | None
     ended: Callable[[BaseException | None], None]
     priority: Priority = Priority.VISIBLE
+    target: Callable[[], np.ndarray | None] | None = None
     waiting: set[Flight] = field(default_factory=set)
     over: bool = False
 

@@ -86,6 +86,7 @@ class Frames:
         addresses: Collection[FrameAddress],
         paste: Callable[[FrameAddress, np.ndarray], None],
         *,
+        target: Callable[[], np.ndarray | None] | None = None,
         priority: Priority = Priority.VISIBLE,
         also: Callable[[], None] | None = None,
     ) -> None:
@@ -104,6 +105,9 @@ class Frames:
         paste : callable
             Called with address and array (rows, columns, samples), in several threads at once.
             The array is only lent: what is wanted must be copied before it returns.
+        target : callable, optional
+            Returns an array (rows, columns, samples) to decode into, in place of `paste`, when all
+            that is wanted is one whole frame; else None.
         priority : Priority
             How urgent it is.
         also : callable, optional
@@ -121,7 +125,9 @@ class Frames:
             if not ended.done():
                 _settle(ended, error)
 
-        reader = self.begin(image, addresses, paste, end, keep=keep, priority=priority)
+        reader = self.begin(
+            image, addresses, paste, end, target=target, keep=keep, priority=priority
+        )
         try:
             if also is not None:
                 also()
@@ -136,6 +142,7 @@ class Frames:
         paste: Callable[[FrameAddress, np.ndarray], None],
         ended: Callable[[BaseException | None], None],
         *,
+        target: Callable[[], np.ndarray | None] | None,
         keep: Collection[FrameAddress],
         priority: Priority,
     ) -> Reader:
@@ -153,7 +160,7 @@ class Frames:
         Reader
             For `leave`, which must be called when the frames are not wanted any more.
         """
-        reader = Reader(paste, None, ended, priority)
+        reader = Reader(paste, None, ended, priority, target)
         missing: list[FrameAddress] = []
         hits = 0
         for address in addresses:

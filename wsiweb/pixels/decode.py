@@ -19,6 +19,7 @@ Decoding releases the GIL, and touches each pixel once when the array to fill is
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
 if TYPE_CHECKING:
     from wsiweb.pixels.pyramid import PixelFormat
 
-__all__ = ["decode", "decode_into", "load_codecs", "scratch_for"]
+__all__ = ["decode", "decode_into", "load_codecs", "scratch"]
 
 Data = bytes | bytearray | memoryview
 
@@ -156,23 +157,29 @@ def load_codecs() -> None:
     imagecodecs.jpeg8_decode  # noqa: B018 - imagecodecs loads a codec when it is first looked at
 
 
-def scratch_for(
-    format: PixelFormat,  # noqa: A002 - as in decode
-) -> np.ndarray:
+def scratch(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> np.ndarray:
     """Return an array to decode frame after frame into, where that is quickest.
 
-    It stays in the processor's cache. And it does not begin at a multiple of 32 bytes: to memory
-    that does, libjpeg-turbo writes past the cache (with the non-temporal stores of AVX2), which
-    makes it a fifth slower, and whoever reads the pixels next waits for them.
+    It does not begin at a multiple of 32 bytes: to memory that does, libjpeg-turbo writes past the
+    processor's cache (with the non-temporal stores of AVX2), which makes it a fifth slower, and
+    whoever reads the pixels next waits for them.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows, columns and samples.
+    dtype : numpy.dtype
+        Of a sample.
 
     Returns
     -------
     numpy.ndarray
-        Shape (rows, columns, samples), of ``format.dtype``, C-contiguous, with anything in it.
+        C-contiguous, with anything in it.
     """
-    room = np.empty(format.nbytes + _STEP, np.uint8)
+    size = math.prod(shape) * dtype.itemsize
+    room = np.empty(size + _STEP, np.uint8)
     start = (_STEP // 2 - room.ctypes.data) % _STEP
-    return room[start : start + format.nbytes].view(format.dtype).reshape(format.shape)
+    return room[start : start + size].view(dtype).reshape(shape)
 
 
 def _decode(
@@ -287,6 +294,8 @@ def _fill_from_jpeg(data: Any, form: PixelFormat, out: np.ndarray) -> None:
 
 def _ends_in_grey(target: np.ndarray, stream: Stream) -> bool:
     """Whether the last pixel is what libjpeg makes of one whose data are missing."""
+    if target.item(-1) != 1 << (stream.precision - 1):  # mostly it is not, and that is told quickly
+        return False
     return bool((target[-1, -1] == 1 << (stream.precision - 1)).all())
 
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
 import numpy as np
 import pycurl
 import simplejpeg
@@ -43,6 +44,31 @@ _NATIVE = "1.2.840.10008.1.2.1"
 _ADOBE_RGB = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 
+class _Number(msgspec.Struct, gc=False):
+    Value: list[int]
+
+
+class _Position(msgspec.Struct, gc=False):
+    column: _Number = msgspec.field(name="0048021E")
+    row: _Number = msgspec.field(name="0048021F")
+
+
+class _Positions(msgspec.Struct, gc=False):
+    Value: list[_Position]
+
+
+class _Frame(msgspec.Struct, gc=False):
+    position: _Positions = msgspec.field(name="0048021A")
+
+
+class _Frames(msgspec.Struct, gc=False):
+    Value: list[_Frame]
+
+
+class _Header(msgspec.Struct, gc=False):
+    frames: _Frames = msgspec.field(name="52009230")
+
+
 class Reference:
     """Batched lists over several connections, decoded in threads as they come."""
 
@@ -58,6 +84,7 @@ class Reference:
     def __init__(self, source: Source) -> None:
         slide = source.slide
         self._levels = slide.levels
+        self._sparse = slide.tiling == "TILED_SPARSE"
         self._series = f"{source.url}/studies/{slide.study_uid}/series/{slide.series_uid}"
         self._headers = [f"{name}: {value}" for name, value in source.headers.items()]
         self._longest = source.settings.get("frames_per_request", 256)
@@ -70,10 +97,17 @@ class Reference:
         self._foreseen: Iterator[np.ndarray] | None = None
 
     def open(self) -> None:
-        """Fetch the headers of the series, and leave them as they are."""
+        """Fetch the headers of the series; decode nothing but the positions of sparse ones."""
         body: list[bytes] = []
         accept = "Accept: application/dicom+json"
-        self._transfer([self._request(f"{self._series}/metadata", accept, body.append)])
+        request = self._request(f"{self._series}/metadata", accept, body.append)
+        request.setopt(pycurl.ENCODING, "gzip")
+        self._transfer([request])
+        if self._sparse:
+            for header in msgspec.json.decode(b"".join(body), type=list[_Header]):
+                places = [frame.position.Value[0] for frame in header.frames.Value]
+                np.array([place.column.Value[0] for place in places])
+                np.array([place.row.Value[0] for place in places])
 
     def thumbnail(self, size: int) -> np.ndarray:
         """Reduce the smallest level that is large enough."""
