@@ -80,6 +80,11 @@ def run(
     say : callable
         Told the progress.
 
+    Returns
+    -------
+    Run
+        What was measured; when interrupted, what was measured until then.
+
     Raises
     ------
     LookupError
@@ -89,9 +94,12 @@ def run(
     for row in rows:
         operation_of(row.operation)
         conditions.condition_of(row.condition)
-    for condition, slide, names in _grouped(rows):
-        say(f"{condition}, {slide}")
-        runner.measure(conditions.condition_of(condition), slide, names)
+    try:
+        for condition, slide, names in _grouped(rows):
+            say(f"{condition}, {slide}")
+            runner.measure(conditions.condition_of(condition), slide, names)
+    except KeyboardInterrupt:
+        say("interrupted: what was measured until now is kept")
     return runner.result()
 
 

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+import wsiweb
+from wsiweb import loop
+from wsiweb.frames import decoding
+from wsiweb.pixels.decode import scratch
+
+
+def _opened(server, **settings):
+    return wsiweb.connect(server.url, settings=wsiweb.Settings(**settings)).slides()[0].open()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("shape", [(256, 256, 3), (240, 240, 1), (7, 5, 3)])
+def test_a_scratch_array_is_contiguous_and_off_the_steps_of_avx2(shape, dtype):
+    array = scratch(shape, np.dtype(dtype))
+    assert array.shape == shape
+    assert array.flags.c_contiguous
+    assert array.ctypes.data % 32 == 16
+    array[...] = 1
+
+
+def test_a_reader_that_joins_while_a_frame_is_decoded_gets_its_pixels(made_server, monkeypatch):
+    slide = _opened(made_server)
+    decoding_now, go_on = threading.Event(), threading.Event()
+    pixels = decoding.Decoder._pixels
+
+    def slow(self, flight, target, *, keep):
+        decoding_now.set()
+        go_on.wait(10)
+        return pixels(self, flight, target, keep=keep)
+
+    monkeypatch.setattr(decoding.Decoder, "_pixels", slow)
+    image = slide.levels[0]
+    address = image.frame(3, 3)
+    got = {}
+
+    def reader(name, keep):
+        ended = threading.Event()
+
+        def paste(_, tile):
+            got[name] = tile.copy()
+
+        def begin():
+            slide._frames.begin(
+                image,
+                [address],
+                paste,
+                lambda _: ended.set(),
+                target=None,
+                keep=[address] if keep else [],
+                priority=wsiweb.frames.Priority.VISIBLE,
+            )
+
+        loop.call(begin)
+        return ended
+
+    first = reader("first", keep=False)
+    assert decoding_now.wait(10)
+    second = reader("second", keep=False)
+    go_on.set()
+    assert first.wait(10)
+    assert second.wait(10)
+    np.testing.assert_array_equal(got["first"], got["second"])
+    assert slide._frames._flights == {}
+
+
+def test_small_reads_are_held_decoded_and_large_ones_are_not(made_server):
+    slide = _opened(made_server, decoded_bytes=16 * 256 * 256 * 3)
+    slide.read_region((0, 0), 0, (1500, 1500))
+    assert len(slide._frames._decoded) == 0
+    slide.read_region((1800, 1300), 0, (100, 100))
+    assert len(slide._frames._decoded) == 1
+
+
+def test_what_is_wanted_a_second_time_is_held(made_server):
+    slide = _opened(made_server, decoded_bytes=40 * 256 * 256 * 3)
+    slide.read_region((0, 0), 0, (1500, 1500))
+    assert len(slide._frames._decoded) == 0
+    slide.read_region((0, 0), 0, (1500, 1500))
+    assert len(slide._frames._decoded) == 36
+
+
+def test_of_regions_in_turn_only_tiles_that_are_shared_are_held(made_server):
+    slide = _opened(made_server)
+    list(slide.read_regions([((x * 256, 0), 0, (256, 256)) for x in range(4)]))
+    assert len(slide._frames._decoded) == 0
+    list(slide.read_regions([((x * 256 + 9, 9), 0, (256, 256)) for x in range(4)]))
+    assert len(slide._frames._decoded) > 0
+
+
+def test_a_region_of_one_whole_tile_is_the_callers_own(made_server):
+    slide = _opened(made_server)
+    first = slide.read_region((256, 256), 0, (256, 256))
+    expected = first.copy()
+    first[...] = 0
+    np.testing.assert_array_equal(slide.read_region((256, 256), 0, (256, 256)), expected)
+
+
+MEMORY = """
+    import pathlib, sys, wsiweb
+
+    def peak():
+        for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+
+    slide = wsiweb.connect(sys.argv[1]).slides()[0].open()
+    slide.read_region((0, 0), 0, (300, 300))
+    before = peak()
+    region = slide.read_region((0, 0), 0, slide.size)
+    print(peak() - before - region.nbytes)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_reading_a_whole_level_takes_the_level_and_little_more(tmp_path):
+    from wsiweb import synthetic
+    from wsiweb.server import serve
+
+    synthetic.write_slide(tmp_path, 6144, 6144, seed=3, levels=[1])
+    with serve(tmp_path) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(MEMORY), server.url],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    assert int(done.stdout) < 64 * 2**20

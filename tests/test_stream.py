@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from faulty import Fault
+
+import wsiweb
+
+
+def _opened(server, **settings):
+    return wsiweb.connect(server.url, settings=wsiweb.Settings(**settings)).slides()[0].open()
+
+
+@pytest.fixture
+def slide(made_server):
+    return _opened(made_server)
+
+
+def _tiles(slide):
+    columns, rows = slide.levels[0].grid
+    return [((x * 256, y * 256), 0, (256, 256)) for y in range(rows) for x in range(columns)]
+
+
+def _idle(slide, seconds=5.0):
+    frames = slide._frames
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not frames._flights and frames._departures.idle:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("ahead", [None, 1, 3])
+def test_regions_come_in_the_order_asked_and_are_right(slide, ahead):
+    whole = slide.read_region((0, 0), 0, slide.size)
+    padded = np.full((3000, 3000, 3), 255, np.uint8)
+    padded[400 : 400 + whole.shape[0], 400 : 400 + whole.shape[1]] = whole
+    rng = np.random.default_rng(3)
+    corners = [(int(x), int(y)) for x, y in rng.integers(-300, 1900, (60, 2))]
+    wanted = [(corner, 0, (256, 200)) for corner in corners] + _tiles(slide)
+    for (x, y), region in zip(
+        [corner for corner, _, _ in wanted], slide.read_regions(wanted, ahead=ahead), strict=True
+    ):
+        height, width = region.shape[:2]
+        np.testing.assert_array_equal(region, padded[y + 400 :, x + 400 :][:height, :width])
+
+
+def test_a_region_that_was_handed_out_is_never_written_to_again(slide):
+    regions = list(slide.read_regions(_tiles(slide) * 3, ahead=4))
+    assert all(region.flags.writeable for region in regions)
+    assert len({region.__array_interface__["data"][0] for region in regions}) == len(regions)
+    for first, again in zip(regions, regions[len(regions) // 3 :], strict=False):
+        np.testing.assert_array_equal(first, again)
+    regions[0][...] = 0
+    assert regions[54].any()
+
+
+def test_a_large_region_is_not_copied_but_right(slide):
+    (region,) = slide.read_regions([((0, 0), 0, (1500, 1400))])
+    np.testing.assert_array_equal(region, slide.read_region((0, 0), 0, (1500, 1400)))
+
+
+def test_a_consumer_that_stops_leaves_nothing_under_way(faulty):
+    _, server = faulty(Fault("/frames/", delay=0.05))
+    slide = _opened(server, frames_per_request=2)
+    regions = slide.read_regions(_tiles(slide), ahead=20)
+    next(regions)
+    regions.close()
+    assert _idle(slide)
+
+
+def test_an_error_in_the_middle_is_raised_there_and_leaves_nothing(faulty):
+    _, server = faulty(Fault("/frames/11", status=403))
+    slide = _opened(server, frames_per_request=1, retries=0)
+    regions = slide.read_regions(_tiles(slide), ahead=4)
+    for _ in range(10):
+        next(regions)
+    with pytest.raises(wsiweb.Unauthorized):
+        next(regions)
+    assert _idle(slide)
+
+
+def test_what_is_wanted_is_taken_only_as_far_as_is_read_ahead(slide):
+    taken = []
+
+    def wanted():
+        for one in _tiles(slide):
+            taken.append(one)
+            yield one
+
+    regions = slide.read_regions(wanted(), ahead=5)
+    next(regions)
+    assert len(taken) <= 6
+
+
+def test_an_error_of_the_caller_s_own_passes_through(slide):
+    def wanted():
+        yield ((0, 0), 0, (10, 10))
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        list(slide.read_regions(wanted()))
+    assert _idle(slide)
+
+
+def test_bad_regions_are_refused(slide):
+    with pytest.raises(IndexError):
+        list(slide.read_regions([((0, 0), 99, (10, 10))]))
+    with pytest.raises(ValueError, match="ahead"):
+        slide.read_regions([], ahead=0)
+
+
+def test_memory_for_regions_is_used_over_and_over(slide):
+    from wsiweb import stream
+
+    benches = []
+    made = stream._Workbench.__init__
+
+    def remembering(self):
+        made(self)
+        benches.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream._Workbench, "__init__", remembering)
+        for _ in slide.read_regions(_tiles(slide) * 4, ahead=4):
+            pass
+    (bench,) = benches
+    assert len(bench._free) <= 8
+
+
+def test_many_threads_stream_at_once(slide):
+    expected = [region.copy() for region in slide.read_regions(_tiles(slide))]
+    wrong = []
+
+    def read():
+        for region, right in zip(slide.read_regions(_tiles(slide), ahead=7), expected, strict=True):
+            if not (region == right).all():
+                wrong.append(region)
+
+    threads = [threading.Thread(target=read) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
