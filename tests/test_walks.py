@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,3 +86,66 @@ def test_a_bound_of_one_is_kept():
     missed, foreseen = follow([place(x * 256, 0) for x in range(20)], most=1)
     assert len(missed) == 2
     assert len(foreseen) == 19
+
+
+@given(st.integers(2, 24), st.integers(2, 24), STEPS, STEPS, st.booleans(), st.integers(1, 300))
+def test_each_place_of_a_grid_is_foreseen_once(columns, rows, dx, dy, by_column, most):
+    inner, outer = (rows, columns) if by_column else (columns, rows)
+    places = [
+        place(o * dx, i * dy) if by_column else place(i * dx, o * dy)
+        for o in range(outer)
+        for i in range(inner)
+    ]
+    missed, foreseen = follow(places, most)
+    inside = [one for one in foreseen if one in set(places)]
+    assert len(inside) == len(set(inside))
+    assert len(missed) <= 4
+    assert len(foreseen) <= len(places) + 2 * most
+
+
+def test_places_are_foreseen_before_they_are_asked_for_and_never_after():
+    walk, asked, foreseen = Walk(MOST), set(), []
+    for y in range(12):
+        for x in range(30):
+            here = place(x * 256, y * 256)
+            asked.add(here)
+            coming = walk.go(here)
+            assert not asked.intersection(coming)
+            foreseen += coming
+    assert len(foreseen) == len(set(foreseen))
+
+
+@pytest.mark.parametrize("length", [2, 3, 5, 8, 16, 64])
+def test_a_walk_that_turns_at_each_end_wastes_little_for_each_turn(length):
+    places = [
+        place((x if y % 2 == 0 else length - 1 - x) * 256, y * 256)
+        for y in range(20)
+        for x in range(length)
+    ]
+    missed, foreseen = follow(places)
+    assert len(missed) <= 3 * 20
+    # As much again as was right, and half as much as is looked ahead at first, eight times over.
+    assert len(foreseen) <= 20 * (8 + 9 * length)
+
+
+@given(st.lists(st.integers(1, 12), min_size=2, max_size=30), st.integers(1, 64))
+def test_rows_of_any_lengths_are_walked_within_bounds(lengths, most):
+    places = [place(x * 256, y * 256) for y, length in enumerate(lengths) for x in range(length)]
+    missed, _ = follow(places, most)
+    assert len(missed) <= 3 * len(lengths) + sum(
+        max(0, here - before) for before, here in zip([0, *lengths], lengths, strict=False)
+    )
+
+
+@given(
+    st.lists(st.tuples(st.integers(-2, 2), st.integers(-2, 2)), max_size=200), st.integers(1, 32)
+)
+def test_whatever_the_steps_what_is_foreseen_is_bounded(steps, most):
+    walk, x, y = Walk(most), 0, 0
+    for dx, dy in steps:
+        x, y = x + dx, y + dy
+        coming = walk.go(place(x, y))
+        assert len(coming) <= most
+        assert len(walk._foreseen) <= most
+        assert len(set(coming)) == len(coming)
+        assert place(x, y) not in coming

@@ -2,9 +2,9 @@
 
 A plain ``for`` loop over the tiles of a row, a column or a grid asks for one region after the
 other, and would wait for each. Two steps of one kind are a walk; where it goes next is fetched
-ahead, a little at first, and more the longer it is right. At the end of a row the walk jumps to
-the beginning of the next: from then on the length of the rows is known, and what is fetched ahead
-goes round the corner.
+ahead, a little at first, and more the longer it is right. At the end of a row the walk jumps to the
+beginning of the next: from then on the length of the rows is known, and what is fetched ahead goes
+round the corner. After a walk that ended soon, the next one is trusted less.
 
 Pure: it knows regions as numbers, and fetches nothing.
 """
@@ -73,6 +73,8 @@ class Walk:
     _row_length: int = 0  # of a whole row, once seen
     _foreseen: dict[Place, None] = field(default_factory=dict[Place, None])
     _newest: int = 0  # how many were foreseen last
+    _walked: int = 1  # steps, rows and all
+    _careful: int = 2**30  # regions ahead at most, until the walk is that long
     _ahead: int = _FIRST
 
     @property
@@ -103,10 +105,14 @@ class Walk:
             return []
         if expected or not self._foreseen:
             grown = self._ahead * _GROWTH if expected else self._ahead
-            self._ahead = min(self.most, grown)
+            careful = self._careful if self._walked < self._careful else self.most
+            self._ahead = min(self.most, grown, careful)
         return self._foresee(place)
 
     def _begin(self, place: Place) -> None:
+        if self._walked > 2:  # the next walk may end as soon as this one did
+            self._careful = max(_FIRST, 2 * self._walked)
+        self._walked = 1
         self._last = self._start = place
         self._step = self._rows = None
         self._length, self._row_length = 1, 0
@@ -116,6 +122,7 @@ class Walk:
     def _follow(self, place: Place, step: Pair) -> bool:
         """Note a step; tell whether it belongs to a walk."""
         last, self._last = self._last, place
+        self._walked += 1
         assert last is not None  # noqa: S101 - a step has a beginning
         assert self._start is not None  # noqa: S101 - it is set with the first place
         if self._step is None:
@@ -132,8 +139,9 @@ class Walk:
             self._rows, self._row_length = rows, self._length
             self._start, self._length = place, 1
             return True
+        self._walked -= 1
         self._begin(last)
-        self._last, self._step, self._length = place, step, 2
+        self._last, self._step, self._length, self._walked = place, step, 2, 2
         return False
 
     def _foresee(self, place: Place) -> list[Place]:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from wsiweb.client.pace import Known
+from wsiweb.client.pace import Known, Pace
 from wsiweb.client.profile import ServerProfile, recall, remember
 
 URL = "https://pacs.example/dicom-web"
@@ -77,3 +82,80 @@ def test_two_that_end_at_once_leave_one_whole_file(tmp_path):
         thread.join()
     assert len(list(tmp_path.iterdir())) == 1
     assert recall(URL, tmp_path).pace in paces
+
+
+WRITER = """
+import pathlib, sys
+from wsiweb.client.pace import Known
+from wsiweb.client.profile import ServerProfile, remember
+
+sys.stdin.readline()
+pace = Known({2**n: (float(sys.argv[1]), n / 1000) for n in range(10)}, None)
+for _ in range(200):
+    remember(sys.argv[2], ServerProfile(pace=pace), pathlib.Path(sys.argv[3]))
+"""
+
+
+def test_two_processes_that_write_at_once_leave_one_whole_file(tmp_path):
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, seconds, URL, str(tmp_path)], stdin=subprocess.PIPE
+        )
+        for seconds in ("0.125", "0.25")
+    ]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"go\n")
+        writer.stdin.flush()
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        seen |= {first for first, _ in recall(URL, tmp_path).pace.lists.values()}
+    for writer in writers:
+        writer.communicate(timeout=20)
+        assert writer.returncode == 0
+    pace = recall(URL, tmp_path).pace
+    assert len(pace.lists) == 10
+    assert {first for first, _ in pace.lists.values()} in ({0.125}, {0.25})
+    assert seen <= {0.125, 0.25}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_stands_in_the_place_of_the_file_is_left_alone(tmp_path):
+    remember(URL, ServerProfile(pace=PACE), tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    file.mkdir()
+    remember(URL, ServerProfile(pace=PACE), tmp_path)
+    assert list(tmp_path.iterdir()) == [file]  # and no draft
+    assert recall(URL, tmp_path) == ServerProfile()
+
+
+FIGURES = st.dictionaries(
+    st.sampled_from(["1", "2", "3", "0", "-4", "1024", str(2**70), "x"]),
+    st.lists(st.sampled_from([0, -1, 0.01, 1e300, 1e308 * 10, "x", None]), max_size=3),
+)
+CONTENTS = st.binary(max_size=40) | st.fixed_dictionaries(
+    {"url": st.sampled_from([URL, "", 7])},
+    optional={
+        "most_frames": st.sampled_from([-5, 0, 1, 400, 2**40, 1.5, "x", None]),
+        "pace": st.none()
+        | st.fixed_dictionaries(
+            {}, optional={"lists": FIGURES, "single": st.sampled_from([0.1, -1, 1e9, None, "x"])}
+        ),
+    },
+).map(msgspec.json.encode)
+
+
+@given(CONTENTS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_in_the_file_what_is_recalled_can_be(tmp_path, content):
+    if not list(tmp_path.iterdir()):
+        remember(URL, ServerProfile(pace=PACE), tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(content)
+    profile = recall(URL, tmp_path)
+    assert profile.most_frames >= 1
+    assert profile.pace == profile.pace.sane()
+    plan = Pace(8, profile.most_frames, known=profile.pace).plan(1000)
+    assert 1 <= plan.places <= 8
+    assert 1 <= plan.frames <= profile.most_frames

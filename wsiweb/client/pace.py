@@ -212,11 +212,16 @@ class Pace:
         each = max(0.0, total - first) / (frames - 1)
         if known is None:
             self._lists[key] = _Figures(first, each, self._count)
-        elif self._is_strange(known.first, first):
+        elif not self._is_strange(known.first, first):
+            self._strange = 0
+            known.take(first, each, self._count)
+        elif self._strange == 0:
+            self._strange = 1  # an accident, perhaps: it counts as far as is not strange
+            known.take(_bounded(first, known.first), each, self._count)
+        else:
+            self._strange = 0
             self._lists = {key: _Figures(first, each, self._count)}
             self._single, self._probed = None, False
-        else:
-            known.take(first, each, self._count)
         for old in [key for key, one in self._lists.items() if self._count - one.seen > _OLD]:
             del self._lists[old]
 
@@ -224,17 +229,11 @@ class Pace:
         """Take in the seconds until an answer that has no frames began: better than nothing."""
         self._hint = first
 
-    def _is_strange(self, known: float, seen: float) -> bool:
-        """Whether the archive now answers otherwise: twice in a row, so that it was no accident."""
+    @staticmethod
+    def _is_strange(known: float, seen: float) -> bool:
+        """Whether an answer came far sooner or later than others did."""
         ratio = (seen + _NOISE) / (known + _NOISE)
-        if 1 / _OTHERWISE < ratio < _OTHERWISE:
-            self._strange = 0
-        else:
-            self._strange += 1
-        if self._strange < 2:
-            return False
-        self._strange = 0
-        return True
+        return not 1 / _OTHERWISE < ratio < _OTHERWISE
 
     # Reckoned -----------------------------------------------------------------------------
 
@@ -279,6 +278,13 @@ class Pace:
         # An archive that is busy for so long with one answer will not be as quick with more.
         more = math.sqrt(times) if times > 1 and figures.first > _BUSY else fewer
         return figures.first * more, figures.each * fewer
+
+
+def _bounded(seen: float, known: float) -> float:
+    """Return what was seen, or the nearest to it that would not be strange."""
+    low = (known + _NOISE) / _OTHERWISE - _NOISE
+    high = (known + _NOISE) * _OTHERWISE - _NOISE
+    return max(0.0, low, min(seen, high))
 
 
 def _bucket(places: int) -> int:
