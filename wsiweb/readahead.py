@@ -89,8 +89,9 @@ class ReadAhead:
             guided.coming.clear()
         for one in coming:
             there = Canvas(level, one.location, one.size, canvas.channel, canvas.z)
-            guided.coming[one] = list(there.plan)
-            far.append(guided.coming[one])
+            far.append(list(there.plan))
+            if decode:
+                guided.coming[one] = far[-1]
         if decode:
             near = guided.pass_by(place)
         if not (gone or far or near):

@@ -12,6 +12,7 @@ while those that the caller's thread allocates and frees in turn are not.
 from __future__ import annotations
 
 import collections
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,12 @@ class _Order:
         """Ask for its frames; on the event loop."""
         if self.done:
             return
-        canvas = self.canvas
+        try:
+            self._begin(self.canvas)
+        except Exception as error:  # whoever waits must hear of it
+            self._end(error)
+
+    def _begin(self, canvas: Canvas) -> None:
         keep = canvas.shared()
         if self._frames.is_much(canvas.image, len(keep)):
             keep = []
@@ -141,8 +147,15 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
     held, together = 0, _FIRST
     bench = _Workbench()
     bell = threading.Condition()
+    process = os.getpid()
     try:
         while True:
+            if os.getpid() != process:
+                under_way.clear()
+                raise RuntimeError(
+                    "These regions were begun in the parent process, whose connections cannot be "
+                    "used here; call read_regions anew in the child."
+                )
             # Refilled by halves: a message to the loop for every region would cost more than it.
             if len(under_way) <= most // 2:
                 fresh: list[_Order] = []

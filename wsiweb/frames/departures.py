@@ -148,19 +148,22 @@ class Departures:
             ahead = Priority.AHEAD, key[1]
             if priority is Priority.VISIBLE and key not in self._queues and ahead in self._queues:
                 # What will be looked at next comes along, after what is looked at now.
-                flights += self._take(ahead, min(room, _ALONG) - len(flights))
+                along = min(room, pace.most_frames, _ALONG) - len(flights)
+                flights += self._take(ahead, along)
             self._send(flights)
             free -= 1
+        if key in self._queues:
+            self._queues[key] = self._queues.pop(key)  # to the end: others get their turn
         return True
 
     def _room(self, flight: Flight) -> int:
         """Return how many more frames may be on their way; one always may."""
         if self._frame_bytes is None:
             self._frame_bytes = max(1.0, flight.image.format.nbytes / _PACKED)
-        if not self._under_way:
-            return max(1, int(_MOST_BYTES / self._frame_bytes))
         if self.held_back:
             return 0
+        if not self._under_way:
+            return max(1, int(_MOST_BYTES / self._frame_bytes))
         return int((_MOST_BYTES - self._bytes) / self._frame_bytes)
 
     def _take(self, key: Key, most: int) -> list[Flight]:
@@ -207,10 +210,14 @@ class Departures:
     def _send_twin(self, batch: Batch) -> None:
         """Ask once more for what a straggler should have brought by now."""
         missing = [one for one in batch.flights if one.received is None and one.readers]
-        may = self._twins < 1 + _TWINS * self._sent
-        if missing and may and len(self._under_way) < self._client.pace.most_places:
+        if not missing or self._twins >= 1 + _TWINS * self._sent:
+            return
+        if len(self._under_way) < self._client.pace.most_places:
             self._twins += 1
             self._send(missing, is_twin=True)
+        else:
+            running = asyncio.get_running_loop()
+            batch.alarm = running.call_later(_AT_LEAST, self._send_twin, batch)
 
     async def _fetch(self, batch: Batch) -> None:
         by_number = {flight.address.number: flight for flight in batch.flights}

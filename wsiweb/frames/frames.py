@@ -256,7 +256,8 @@ class Frames:
         reader.over = True
         gone: list[Flight] = []
         for flight in reader.waiting:
-            flight.readers.remove(reader)
+            if reader in flight.readers:  # not when it failed, and the flight went on without it
+                flight.readers.remove(reader)
             if flight.received is None and not flight.readers:
                 gone.append(flight)
         reader.waiting.clear()
@@ -316,8 +317,19 @@ class Frames:
         tracing.add("frames_fetched", len(flights))
         for flight in flights:
             assert flight.received is not None  # noqa: S101 - it has landed
-            self._encoded.put(flight.address, flight.received)
+            if not self._passes_by(flight, flight.received):
+                self._encoded.put(flight.address, flight.received)
         self._serve(flights)
+
+    @staticmethod
+    def _passes_by(flight: Flight, received: Received) -> bool:
+        """Whether a frame is not worth holding: one of a large read, and hardly compressed.
+
+        Else reading a level of bare pixels would take twice its memory.
+        """
+        if flight.keep or 2 * len(received.data) < flight.image.format.nbytes:
+            return False
+        return all(reader.paste is not None for reader in flight.readers)
 
     def _serve(self, flights: list[Flight]) -> None:
         """Give frames that have landed to their readers; decode them for those who want that."""

@@ -92,6 +92,7 @@ class _Walk:
     adobe: int | None = None
     scans: int = 0
     coded: int = 0  # where the coded data of the last scan begin
+    end: int = 0  # and where the next marker is
 
     def see(self, marker: int, body: memoryview) -> None:
         if marker in _FRAMES:
@@ -182,7 +183,7 @@ def read_jpeg(data: bytes | memoryview) -> Stream:
             f"its end-of-image marker comes at byte {position} of {end}, with data after it"
         )
     stream = walk.stream()
-    if walk.scans == 1 and walk.process != _SOF_LS:
+    if walk.scans == 1 and walk.end == position and walk.process != _SOF_LS:
         _known_header = bytes(view[: walk.coded]), stream
     return stream
 
@@ -211,7 +212,8 @@ def _past_segment(view: memoryview, position: int, walk: _Walk) -> int:
     found = markers.search(view, position)
     if found is None:
         raise cut_short(len(view))
-    return found.start()
+    walk.end = found.start()
+    return walk.end
 
 
 def cut_short(received: int) -> CodestreamError:
