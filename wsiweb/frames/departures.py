@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from wsiweb.frames.encoded import Received, refuse_reencoded
 from wsiweb.frames.flights import Batch, Flight, Priority
+from wsiweb.wire import media
 from wsiweb.wire.uris import Resource
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Departures"]
 
-_MOST_BYTES = 48 * 2**20  # of frames that are on their way
+_MOST_BYTES = 32 * 2**20  # of frames that are on their way
 _PACKED = 10  # times smaller than its pixels is a frame, until one has come
 _ALONG = 16  # frames of a request for what is looked at, with what comes along
 _LATE, _AT_LEAST = 4.0, 0.25  # times the expected seconds, and seconds, that make a straggler
@@ -159,7 +160,9 @@ class Departures:
     def _room(self, flight: Flight) -> int:
         """Return how many more frames may be on their way; one always may."""
         if self._frame_bytes is None:
-            self._frame_bytes = max(1.0, flight.image.format.nbytes / _PACKED)
+            stored = media.TRANSFER_SYNTAXES.get(flight.image.transfer_syntax or "")
+            packed = 1 if stored is not None and not stored.encapsulated else _PACKED
+            self._frame_bytes = max(1.0, flight.image.format.nbytes / packed)
         if self.held_back:
             return 0
         if not self._under_way:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frames"]
 
-_BACKLOG = 32 * 2**20  # bytes that wait to be decoded, from which on no more are asked for
+_BACKLOG = 16 * 2**20  # bytes that wait to be decoded, from which on no more are asked for
 _EIGHTH = 8
 
 
