@@ -116,7 +116,7 @@ def test_places_are_foreseen_before_they_are_asked_for_and_never_after():
 
 
 @pytest.mark.parametrize("length", [2, 3, 5, 8, 16, 64])
-def test_a_walk_that_turns_at_each_end_wastes_little_for_each_turn(length):
+def test_a_walk_that_turns_at_each_end_looks_ahead_in_vain_once_for_each_turn(length):
     places = [
         place((x if y % 2 == 0 else length - 1 - x) * 256, y * 256)
         for y in range(20)
@@ -124,8 +124,8 @@ def test_a_walk_that_turns_at_each_end_wastes_little_for_each_turn(length):
     ]
     missed, foreseen = follow(places)
     assert len(missed) <= 3 * 20
-    # As much again as was right, and half as much as is looked ahead at first, eight times over.
-    assert len(foreseen) <= 20 * (8 + 9 * length)
+    # In vain at each turn: one look ahead, and what was left of the one before.
+    assert len(foreseen) <= 20 * (MOST + length)
 
 
 @given(st.lists(st.integers(1, 12), min_size=2, max_size=30), st.integers(1, 64))

@@ -122,11 +122,13 @@ MEMORY = """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_reading_a_whole_level_takes_the_level_and_little_more(tmp_path):
+@pytest.mark.parametrize("bare", [False, True])
+def test_reading_a_whole_level_takes_the_level_and_little_more(tmp_path, bare):
     from wsiweb import synthetic
     from wsiweb.server import serve
 
-    synthetic.write_slide(tmp_path, 6144, 6144, seed=3, levels=[1])
+    how = {"transfer_syntax": "1.2.840.10008.1.2.1", "photometric": "RGB"} if bare else {}
+    synthetic.write_slide(tmp_path, 6144, 6144, seed=3, levels=[1], **how)
     with serve(tmp_path) as server:
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(MEMORY), server.url],

@@ -76,6 +76,12 @@ def test_the_memo_changes_no_verdict(data, of):
     assert _with_memo(data, of) == _fresh(data)
 
 
+def test_a_marker_after_the_scan_is_not_remembered_with_the_header():
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+    trailing = ONE[:-2] + adobe + ONE[-2:]
+    assert _with_memo(OTHER, trailing) == _fresh(OTHER)
+
+
 @given(st.integers(0, len(OTHER)), st.integers(0, len(OTHER) - 1), st.binary(max_size=6))
 def test_nor_does_it_for_damage_of_any_kind(length, at, patch):
     damaged = OTHER[:at] + patch + OTHER[at + len(patch) :]
