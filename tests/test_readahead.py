@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -7,9 +8,11 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from faulty import Fault
+from faulty import Fault, Faulty
 
 import wsiweb
+from wsiweb import loop
+from wsiweb.server import create_app, serve
 
 
 def _opened(server, **settings):
@@ -130,6 +133,53 @@ def test_threads_that_are_gone_are_forgotten(made_server):
         thread.start()
         thread.join()
     assert len(slide._ahead._walks) <= 64
+
+
+@pytest.fixture(scope="module")
+def small_tiles(tmp_path_factory):
+    """A folder with a slide of 16 x 16 tiles, each 64 px wide."""
+    from wsiweb import synthetic
+
+    folder = tmp_path_factory.mktemp("small-tiles")
+    synthetic.write_slide(folder, 1024, 1024, seed=5, tile_size=64, levels=[1])
+    return folder
+
+
+def _grid(slide):
+    return [(x * 64, y * 64) for y in range(16) for x in range(16)]
+
+
+def test_a_loop_over_a_large_grid_takes_a_tenth_of_its_delays(small_tiles):
+    delay = 0.05
+    app = Faulty(create_app(small_tiles), Fault("/frames/", delay=delay))
+    with serve(app=app) as server:
+        slide = _opened(server)
+        began = time.perf_counter()
+        regions = [slide.read_region(corner, 0, (64, 64)) for corner in _grid(slide)]
+        took = time.perf_counter() - began
+        assert len(app.paths("/frames/")) <= 16
+        whole = slide.read_region((0, 0), 0, slide.size)
+    assert took < 256 * delay / 10
+    for (x, y), region in zip(_grid(slide), regions, strict=True):
+        np.testing.assert_array_equal(region, whole[y : y + 64, x : x + 64])
+
+
+def test_what_was_still_queued_for_a_walk_is_never_asked_for_when_it_jumps_away(small_tiles):
+    app = Faulty(create_app(small_tiles), Fault("/frames/", delay=0.3))
+    with serve(app=app) as server:
+        slide = _opened(server, frames_per_request=1, connections=3)
+        for corner in _grid(slide)[:3]:
+            slide.read_region(corner, 0, (64, 64))
+        loop.run(asyncio.sleep(0.05))  # what the last step foresaw has been asked for, too
+        queued = len(slide._frames._departures._waits_in)
+        before = len(_asked(app))
+        slide.read_region((7, 901), 0, (30, 30))
+        slide.read_region((500, 333), 0, (20, 20))
+        _settle(slide)
+        of_the_row = [n for n in _asked(app) if int(n) <= 16]
+        assert slide._frames._departures.idle
+    assert queued >= 3  # there was something to give up
+    assert len(of_the_row) <= before + 2  # what a place may have taken up at that moment
 
 
 def _walk_in_child(slide, queue):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import signal
 import threading
 import time
 
@@ -8,6 +10,7 @@ import pytest
 from faulty import Fault
 
 import wsiweb
+from wsiweb import loop, stream
 
 
 def _opened(server, **settings):
@@ -115,8 +118,6 @@ def test_bad_regions_are_refused(slide):
 
 
 def test_memory_for_regions_is_used_over_and_over(slide):
-    from wsiweb import stream
-
     benches = []
     made = stream._Workbench.__init__
 
@@ -147,3 +148,101 @@ def test_many_threads_stream_at_once(slide):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def _complaints():
+    """Return the list of what the loop has to complain of from now on."""
+    complaints = []
+
+    async def listen():
+        handler = lambda _, context: complaints.append(context)  # noqa: E731 - asyncio's signature
+        asyncio.get_running_loop().set_exception_handler(handler)
+
+    loop.run(listen())
+    return complaints
+
+
+def test_regions_outside_of_the_slide_and_without_extent_are_background(slide):
+    wanted = [((-900, -900), 0, (300, 200)), ((0, 0), 0, (0, 0)), ((5, 5), 0, (0, 7))]
+    outside, nothing, thin = slide.read_regions(wanted)
+    assert (outside == 255).all()
+    assert (outside.shape, nothing.shape, thin.shape) == ((200, 300, 3), (0, 0, 3), (7, 0, 3))
+
+
+@pytest.mark.parametrize("bad", [1, 3, 10])
+def test_a_damaged_frame_fails_its_region_and_all_others_are_given_up(faulty, bad):
+    def flip(body):
+        at = body.index(b"\xff\xd8\xff")
+        return body[: at + 3] + bytes(600) + body[at + 603 :]
+
+    _, server = faulty(Fault(f"/frames/{bad}", body=flip, times=1), Fault("/frames/", delay=0.03))
+    slide = _opened(server, frames_per_request=1, connections=3)
+    complaints = _complaints()
+    # The second region has six frames: most are decoded after the damaged one was given up.
+    regions = slide.read_regions(
+        [((1800, 1300), 0, (9, 9)), ((0, 0), 0, (768, 512)), *_tiles(slide)]
+    )
+    next(regions)
+    time.sleep(0.5)
+    with pytest.raises(wsiweb.DecodeError):
+        for _ in regions:
+            pass
+    assert _idle(slide)
+    assert complaints == []
+    again = list(slide.read_regions([((0, 0), 0, (768, 512))]))
+    np.testing.assert_array_equal(again[0], slide.read_region((0, 0), 0, (768, 512)))
+
+
+def test_of_huge_regions_few_are_under_way(slide, monkeypatch):
+    monkeypatch.setattr(stream, "_MOST_BYTES", 3 * 10**6)
+    taken = []
+
+    def wanted():
+        for n in range(12):
+            taken.append(n)
+            yield ((n * 10, 0), 0, (1000, 400))  # 1.2 MB each
+
+    for n, region in enumerate(slide.read_regions(wanted())):
+        assert region.shape == (400, 1000, 3)
+        assert len(taken) <= n + 4
+    assert len(taken) == 12
+
+
+def test_one_region_at_a_time_is_not_read_ahead_of(faulty):
+    app, server = faulty()
+    slide = _opened(server)
+    regions = slide.read_regions(_tiles(slide), ahead=1)
+    for n in range(1, 6):
+        next(regions)
+        time.sleep(0.02)
+        assert len(app.paths("/frames/")) <= n
+    regions.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no such timer")
+def test_an_interrupt_while_waiting_leaves_nothing_under_way(faulty):
+    _, server = faulty(Fault("/frames/", delay=1.5))
+    slide = _opened(server, frames_per_request=2, connections=2)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        regions = slide.read_regions(_tiles(slide))
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(KeyboardInterrupt):
+            next(regions)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert _idle(slide, 1.0)
+
+
+def test_regions_that_nobody_holds_any_more_are_given_up(faulty):
+    _, server = faulty(Fault("/frames/", delay=0.1))
+    slide = _opened(server, frames_per_request=1)
+    regions = slide.read_regions(_tiles(slide))
+    next(regions)
+    del regions
+    assert _idle(slide, 2.0)

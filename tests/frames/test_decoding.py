@@ -4,9 +4,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from faulty import Fault
 
 import wsiweb
 from wsiweb import loop
@@ -71,6 +74,79 @@ def test_a_reader_that_joins_while_a_frame_is_decoded_gets_its_pixels(made_serve
     assert second.wait(10)
     np.testing.assert_array_equal(got["first"], got["second"])
     assert slide._frames._flights == {}
+
+
+@pytest.mark.parametrize("leaves", ["first", "second", "both"])
+def test_readers_may_give_up_while_their_frame_is_decoded(made_server, monkeypatch, leaves):
+    slide = _opened(made_server)
+    decoding_now, go_on = threading.Event(), threading.Event()
+    pixels = decoding.Decoder._pixels
+
+    def slow(self, flight, target, *, keep):
+        decoding_now.set()
+        go_on.wait(10)
+        return pixels(self, flight, target, keep=keep)
+
+    monkeypatch.setattr(decoding.Decoder, "_pixels", slow)
+    image = slide.levels[0]
+    address = image.frame(2, 1)
+    got, readers, ended = {}, {}, {"first": threading.Event(), "second": threading.Event()}
+
+    def begin(name):
+        readers[name] = slide._frames.begin(
+            image,
+            [address],
+            lambda _, tile: got.setdefault(name, tile.copy()),
+            lambda error: error or ended[name].set(),
+            target=None,
+            keep=[],
+            priority=wsiweb.frames.Priority.VISIBLE,
+        )
+
+    async def leave(name):
+        slide._frames.leave(readers[name])
+
+    loop.call(begin, "first")
+    assert decoding_now.wait(10)
+    loop.call(begin, "second")
+    for name in ("first", "second"):
+        if leaves in (name, "both"):
+            loop.run(leave(name))
+    go_on.set()
+    for name, event in ended.items():
+        if leaves not in (name, "both"):
+            assert event.wait(10)
+            assert name in got
+    deadline = time.monotonic() + 5
+    while slide._frames._flights and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert slide._frames._flights == {}
+    assert slide._frames._decoder.backlog == 0
+    assert "second" not in got or leaves == "first"
+
+
+def test_all_who_wait_for_a_damaged_frame_hear_of_it(faulty):
+    def flip(body):
+        at = body.index(b"\xff\xd8\xff")
+        return body[: at + 3] + bytes(600) + body[at + 603 :]
+
+    _, server = faulty(Fault("/frames/", times=1, body=flip, delay=0.2))
+    slide = _opened(server)
+    gate = threading.Barrier(5)
+
+    def read(n):
+        gate.wait()
+        try:
+            slide.read_region((n, n), 0, (50, 50))
+        except wsiweb.DecodeError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(5) as threads:
+        words = list(threads.map(read, range(5)))
+    assert all("frame 1 of instance" in one for one in words)
+    assert slide._frames._flights == {}
+    assert slide.read_region((0, 0), 0, (50, 50)).any()
 
 
 def test_small_reads_are_held_decoded_and_large_ones_are_not(made_server):

@@ -37,6 +37,30 @@ def test_what_is_looked_at_goes_before_what_is_read_in_bulk(faulty):
     assert sent < len(app.paths("/frames/"))  # the bulk was not through
 
 
+def test_a_tile_is_there_long_before_a_bulk_that_was_learnt_to_be_asked_for_in_long_lists(faulty):
+    app, server = faulty(Fault("/frames/", delay=0.02))
+    slide = _opened(server)
+    for n in range(12):  # what is learnt here: long lists, few at a time
+        slide.read_region((n * 23 % 9 * 256 + 20, n * 7 % 5 * 256), 0, (20, 20))
+    slide._frames.forget(slide.levels[0].instance_uids)
+    app.faults[:] = [Fault("/frames/", delay=0.6, times=3), Fault("/frames/", delay=0.0)]
+    ended = {}
+
+    def bulk():
+        list(slide.read_regions(_all_tiles(slide)))
+        ended["bulk"] = time.monotonic()
+
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(bulk)
+        while len(app.paths("/frames/")) < 13 and not reading.done():
+            time.sleep(0.002)
+        app.faults[:] = [Fault("/frames/", delay=0.0)]
+        slide.read_region((500, 500), 1, (20, 20))
+        ended["tile"] = time.monotonic()
+        reading.result(20)
+    assert ended["tile"] < ended["bulk"] - 0.2
+
+
 def test_a_queued_frame_that_becomes_urgent_moves_up(faulty):
     app, server = faulty(Fault("/frames/", delay=0.05))
     slide = _opened(server, frames_per_request=1, connections=3)
@@ -123,6 +147,33 @@ def test_what_is_on_its_way_is_bounded_in_bytes(faulty, monkeypatch):
     assert region.shape[:2] == slide.size[::-1]
     assert max(most) <= 8  # 100 KB are some 5 to 8 frames
     assert len(app.paths("/frames/")) >= 7
+
+
+def test_bare_pixels_are_bounded_in_bytes_from_the_first_request_on(tmp_path, monkeypatch):
+    from wsiweb import synthetic
+
+    synthetic.write_slide(
+        tmp_path,
+        2048,
+        2048,
+        seed=1,
+        levels=[1],
+        photometric="RGB",
+        transfer_syntax="1.2.840.10008.1.2.1",
+    )
+    monkeypatch.setattr(departures, "_MOST_BYTES", 2_000_000)
+    most = []
+    send = departures.Departures._send
+
+    def watched(self, flights, **how):
+        send(self, flights, **how)
+        most.append(sum(len(batch.flights) for batch in self._under_way))
+
+    monkeypatch.setattr(departures.Departures, "_send", watched)
+    with serve(tmp_path) as server:
+        slide = _opened(server)
+        assert slide.read_region((0, 0), 0, slide.size).shape == (2048, 2048, 3)
+    assert max(most) <= 2_000_000 // (256 * 256 * 3) + 1
 
 
 def test_a_bulk_read_leaves_a_connection_free(faulty):
