@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -39,8 +39,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     delay : float
-        Seconds that each request waits before its answer's head: the round trip. The first on a
-        new connection waits once more, for TCP's handshake.
+        Seconds that each request waits before its answer's head: the round trip. A connection is
+        of use one round trip after it was asked for, as after TCP's handshake; the first request
+        on it waits for that too.
     bandwidth : float
         Bytes of bodies per second, shared by all connections; 0 for no limit.
     frame_cost : float
@@ -66,10 +67,24 @@ class Counts(msgspec.Struct, kw_only=True):
 
 
 class Link:
-    """An ASGI application round another."""
+    """An ASGI application round another.
 
-    def __init__(self, app: ASGIApp, terms: Terms) -> None:
+    Parameters
+    ----------
+    app : ASGI application
+        The server.
+    terms : Terms
+        How slow the link is.
+    accepted : mapping, optional
+        When each client's connection was accepted, by the monotonic clock. For one that is not
+        there, that is when its first request comes.
+    """
+
+    def __init__(
+        self, app: ASGIApp, terms: Terms, accepted: Mapping[Any, float] | None = None
+    ) -> None:
         self._app = app
+        self._accepted = {} if accepted is None else accepted
         self._counts = Counts()
         self._counted: set[Any] = set()
         self._cpu = time.process_time()
@@ -94,7 +109,7 @@ class Link:
         self._counted.add(client)
         terms = self._terms
         if terms.delay:
-            await asyncio.sleep(terms.delay if client in self._greeted else 2 * terms.delay)
+            await asyncio.sleep(terms.delay + self._handshake(client, terms))
         self._greeted.add(client)
         frames = _frames_asked(scope["path"]) if terms.frame_cost else 0
         if not frames:
@@ -102,6 +117,13 @@ class Link:
             return
         async with self._workers:
             await self._app(scope, receive, self._sender(send, terms, frames))
+
+    def _handshake(self, client: Any, terms: Terms) -> float:
+        """Return the seconds until a connection is of use."""
+        if client in self._greeted:
+            return 0.0
+        now = time.monotonic()
+        return max(0.0, self._accepted.get(client, now) + terms.delay - now)
 
     def _sender(self, send: Send, terms: Terms, frames: int) -> Send:
         async def counting(message: Message) -> None:
@@ -236,6 +258,25 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
                 process.kill()
 
 
+def _watch_connections() -> Mapping[Any, float]:
+    """Have uvicorn note when it accepts a connection, which an application is not told."""
+    from uvicorn.protocols.http import httptools_impl
+
+    accepted: dict[Any, float] = {}
+
+    class Noted(httptools_impl.HttpToolsProtocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            accepted[self.client] = time.monotonic()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            accepted.pop(self.client, None)
+
+    httptools_impl.HttpToolsProtocol = Noted
+    return accepted
+
+
 def _main() -> None:
     """Serve until stdin ends: also when whoever started this is killed."""
     from wsiweb.server import create_app, serve
@@ -243,8 +284,9 @@ def _main() -> None:
     task = json.loads(sys.argv[1])
     inner = create_app(Path(task["folder"]), index=Path(task["index"]))
     inner.state.store.refresh()
+    link = Link(inner, msgspec.convert(task["terms"], Terms), _watch_connections())
     try:
-        with serve(app=Link(inner, msgspec.convert(task["terms"], Terms))) as server:
+        with serve(app=link) as server:
             sys.stdout.write(f"{server.url}\n")
             sys.stdout.flush()
             sys.stdin.read()

@@ -61,6 +61,27 @@ def test_each_request_waits_and_the_first_of_a_connection_twice(control, ask):
     assert 0.095 <= ask() < 0.19
 
 
+def test_a_handshake_takes_a_round_trip_from_when_the_connection_is_asked_for(
+    made, made_folder, tmp_path
+):
+    path = f"/studies/{made.study_uid}/series/{made.series_uid}/metadata"
+    with link.served(made_folder, tmp_path / "index.sqlite", Terms(delay=0.2)) as url:
+
+        def seconds(idle):
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+            connection.connect()
+            time.sleep(idle)
+            start = time.perf_counter()
+            connection.request("GET", path)
+            connection.getresponse().read()
+            connection.close()
+            return time.perf_counter() - start
+
+        assert seconds(idle=0.0) >= 0.39
+        assert 0.29 <= seconds(idle=0.1) < 0.39
+        assert 0.19 <= seconds(idle=0.3) < 0.29
+
+
 def test_the_bandwidth_is_what_it_is_said_to_be(control, ask):
     link.begin(control, Terms(bandwidth=5e6))
     took = ask() + ask()
