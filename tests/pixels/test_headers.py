@@ -382,6 +382,7 @@ def illuminated(code: str) -> dict:
             {"RecommendedAbsentPixelCIELabValue": element("US", 35572, 54050, 50860)},
             pytest.approx([255, 0, 0], abs=20),
         ),
+        ({"PixelRepresentation": element("US", 1)}, [127, 127, 127]),
         ({**MONO, "PhotometricInterpretation": element("CS", "MONOCHROME2")}, [0]),
         ({**MONO, "PhotometricInterpretation": element("CS", "MONOCHROME1")}, [255]),
         (

@@ -30,15 +30,15 @@ def absent_colour(attributes: Attributes, form: PixelFormat) -> tuple[int, ...]:
     low in MONOCHROME1.
     """
     top = (1 << form.bits_stored) - 1
+    low = -(1 << (form.bits_stored - 1)) if form.signed else 0
     if form.samples == 3:
         encoded = if_readable(attributes.integers, "RecommendedAbsentPixelCIELabValue", ())
         if len(encoded) == 3 and all(0 <= value < 2**16 for value in encoded):
-            return tuple(round(part * top) for part in srgb_of_lab(encoded))
-        return (top, top, top)
+            return tuple(low + round(part * top) for part in srgb_of_lab(encoded))
+        return (low + top,) * 3
     path = attributes.item("OpticalPathSequence")
     kinds = if_readable(path.items, "IlluminationTypeCodeSequence", ())
     bright = any(if_readable(kind.text, "CodeValue", "") == _BRIGHTFIELD for kind in kinds)
-    low = -(1 << (form.bits_stored - 1)) if form.signed else 0
     inverted = form.photometric == "MONOCHROME1"
     return (low + top if bright != inverted else low,)
 
