@@ -96,10 +96,14 @@ async def _answer(send, status, headers, body, *, length=True):
 
 
 class Proxy:
-    """A TCP proxy that can drop connections: `drop_next` the next ones, `drop_idle` all now."""
+    """A TCP proxy that can drop connections: `drop_next` the next ones, `drop_idle` all now.
 
-    def __init__(self, port):
+    With `tls`, an `ssl.SSLContext`, it is a server of TLS.
+    """
+
+    def __init__(self, port, tls=None):
         self._upstream = port
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.connections = 0
@@ -115,6 +119,8 @@ class Proxy:
             except OSError:
                 return
             self.connections += 1
+            if self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True)
             if self.drop_next > 0:
                 self.drop_next -= 1
                 client.recv(1)

@@ -30,6 +30,16 @@ def _settle(slide, seconds=5.0):
     assert not slide._frames._flights
 
 
+@pytest.mark.parametrize(("delay", "tiles"), [(0.0, 3), (0.1, 9)])
+def test_far_away_more_is_fetched_when_a_walk_is_recognised(faulty, delay, tiles):
+    app, server = faulty(Fault("metadata", delay=delay), Fault("/frames/", delay=delay))
+    slide = _opened(server)
+    for n in range(2):
+        slide.read_region((n * 64, 0), 0, (64, 64))
+    _settle(slide)
+    assert len(set(_asked(app))) == tiles
+
+
 def test_a_plain_loop_over_a_grid_waits_for_few_of_its_tiles(faulty, made_server):
     delay = 0.05
     _, server = faulty(Fault("/frames/", delay=delay))

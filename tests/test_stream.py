@@ -11,6 +11,7 @@ from faulty import Fault
 
 import wsiweb
 from wsiweb import loop, stream
+from wsiweb.frames import departures
 
 
 def _opened(server, **settings):
@@ -65,6 +66,26 @@ def test_a_region_that_was_handed_out_is_never_written_to_again(slide):
 def test_a_large_region_is_not_copied_but_right(slide):
     (region,) = slide.read_regions([((0, 0), 0, (1500, 1400))])
     np.testing.assert_array_equal(region, slide.read_region((0, 0), 0, (1500, 1400)))
+
+
+def test_from_far_away_all_is_asked_for_in_one_wave(faulty):
+    app, server = faulty(Fault("metadata", delay=0.1), Fault("/frames/", delay=0.1))
+    slide = _opened(server)
+    list(slide.read_regions(_tiles(slide) * 4))  # more than are laid out before a first request
+    assert len(app.paths("/frames/")) == 4
+
+
+def test_what_is_wanted_first_comes_first(faulty, monkeypatch):
+    app, server = faulty(Fault("metadata", delay=0.1), Fault("/frames/", delay=0.1))
+    slide = _opened(server, connections=1)
+    monkeypatch.setattr(departures, "_RUN", 4)
+    tiles = _tiles(slide)
+    list(slide.read_regions(tiles[20:30] + tiles[:10]))
+    (path,) = app.paths("/frames/")
+    numbers = [int(number) for number in path.rpartition("/")[2].split(",")]
+    wanted = [*range(21, 31), *range(1, 11)]
+    runs = [numbers[at : at + 4] for at in range(0, 20, 4)]
+    assert runs == [sorted(wanted[at : at + 4]) for at in range(0, 20, 4)]
 
 
 def test_a_consumer_that_stops_leaves_nothing_under_way(faulty):

@@ -302,6 +302,7 @@ class Archive:
         if series is None:
             series = await self._only_slide_of(study)
         loop.submit(load_codecs)  # while the headers are on their way
+        self._client.prepare()
         headers = await self._headers(study, series)
         pyramid = await loop.in_pool(read_pyramid, headers)
         return _slide(self._place, pyramid, self._frames)

@@ -26,6 +26,8 @@ __all__ = ["ReadAhead"]
 
 _MOST = 256  # regions ahead
 _MOST_BYTES = 48 * 2**20  # of pixels ahead
+_FAR = 0.03  # seconds until an answer, in which a walk gets far
+_FIRST_FAR = 32  # regions ahead when a walk is recognised there
 _NEXT = 16  # regions that are decoded ahead
 _MOST_WALKS = 64  # threads; the oldest walk is forgotten when there are more
 
@@ -81,6 +83,8 @@ class ReadAhead:
             while len(self._walks) > _MOST_WALKS:
                 del self._walks[next(iter(self._walks))]
         guided.walk.most = most
+        is_far = self._frames.client.pace.round_trip > _FAR
+        guided.walk.first = _FIRST_FAR if is_far else Walk.first
         place = Place((level.index, canvas.channel, canvas.z), canvas.location, canvas.size)
         coming = guided.walk.go(place)
         gone, far, near = [], [], []

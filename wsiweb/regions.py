@@ -50,6 +50,8 @@ class Canvas:
 
     Attributes
     ----------
+    nbytes : int
+        Bytes of the region, allocated or not.
     plan : dict
         Where each tile goes, by its `FrameAddress`.
     empty : callable
@@ -71,6 +73,7 @@ class Canvas:
         "empty",
         "image",
         "location",
+        "nbytes",
         "plan",
         "size",
         "z",
@@ -84,8 +87,7 @@ class Canvas:
         channel: int = 0,
         z: int = 0,
     ) -> None:
-        _refuse_huge(size, image)
-        image.frame(0, 0, channel, z)  # refuses what is not there, wherever the region lies
+        self.nbytes = _bytes_of(size, image)
         self.image = image
         self.location = location
         self.size = size
@@ -98,15 +100,12 @@ class Canvas:
             address = image.frame(paste.column, paste.row, channel, z)
             if address is not None:
                 self.plan[address] = paste
+        if not self.plan:
+            image.frame(0, 0, channel, z)  # refuses what is not there, wherever the region lies
         self._is_tile = tile is not None and len(self.plan) == 1
         self.empty: Callable[[tuple[int, int, int], np.dtype[Any]], np.ndarray] = np.empty
         self._pixels: np.ndarray | None = None
         self._lock = threading.Lock()
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the region, allocated or not."""
-        return self.size[0] * self.size[1] * self.image.samples * self.image.dtype.itemsize
 
     def pixels(self) -> np.ndarray:
         """Return the region, shape (height, width, samples), as far as it has been pasted."""
@@ -146,12 +145,15 @@ class Canvas:
         ]
 
 
-def _refuse_huge(size: tuple[int, int], image: TiledImage) -> None:
-    if size[0] * size[1] * image.samples * image.dtype.itemsize > _LARGEST:
+def _bytes_of(size: tuple[int, int], image: TiledImage) -> int:
+    """Return the bytes of a region of a size; refuse what is beyond all reason."""
+    nbytes = size[0] * size[1] * image.samples * image.dtype.itemsize
+    if nbytes > _LARGEST:
         raise ValueError(
             f"A region of {size[0]} x {size[1]} pixels is more than {_LARGEST >> 30} GiB; read it "
             "in parts (read_regions), or at a coarser level."
         )
+    return nbytes
 
 
 def _area(paste: tiling.Paste) -> int:
@@ -245,7 +247,7 @@ async def read_box(
     left, top, right, bottom = box
     width, height = size
     form = image.format
-    _refuse_huge(size, image)
+    _bytes_of(size, image)
     result = np.empty((height, width, form.samples), form.dtype)
     if 0 in size:
         return result

@@ -35,6 +35,7 @@ __all__ = ["in_turn"]
 _MOST_BYTES = 2**28  # of regions under way and not yet taken
 _MOMENT = 0.0005  # seconds, in which the loop's thread can take over the GIL
 _FIRST = 64  # regions that are laid out before the first request leaves
+_NEAR = 0.01  # seconds until an answer, in which not much more could be laid out
 _MOST_COPIED = 2**22  # bytes of a region that is put together on the workbench
 _MOST = 1024  # regions under way, when the caller does not say
 
@@ -144,7 +145,9 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
     """
     most = _MOST if ahead is None else ahead
     under_way: collections.deque[_Order] = collections.deque()
-    held, together = 0, _FIRST
+    # What is laid out while the first request is under way would wait until it is back.
+    is_near = frames.client.pace.round_trip < _NEAR
+    held, together = 0, _FIRST if is_near else most
     bench = _Workbench()
     bell = threading.Condition()
     process = os.getpid()

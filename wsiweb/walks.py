@@ -53,6 +53,8 @@ class Walk:
     ----------
     most : int
         Regions to look ahead at most.
+    first : int
+        Regions to look ahead when a walk is recognised.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Walk:
     """
 
     most: int
+    first: int = _FIRST
     _last: Place | None = None
     _step: Pair | None = None
     _start: Place | None = None  # where the row began
@@ -75,7 +78,7 @@ class Walk:
     _newest: int = 0  # how many were foreseen last
     _walked: int = 1  # steps, rows and all
     _careful: int = 2**30  # regions ahead at most, until the walk is that long
-    _ahead: int = _FIRST
+    _ahead: int = 0  # regions, if it goes on
 
     @property
     def goes_on(self) -> bool:
@@ -111,13 +114,13 @@ class Walk:
 
     def _begin(self, place: Place) -> None:
         if self._walked > 2:  # the next walk may end as soon as this one did
-            self._careful = max(_FIRST, 2 * self._walked)
+            self._careful = max(self.first, 2 * self._walked)
         self._walked = 1
         self._last = self._start = place
         self._step = self._rows = None
         self._length, self._row_length = 1, 0
         self._foreseen.clear()
-        self._ahead = _FIRST
+        self._ahead = self.first
 
     def _follow(self, place: Place, step: Pair) -> bool:
         """Note a step; tell whether it belongs to a walk."""

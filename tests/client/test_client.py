@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import threading
 import time
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import trustme
 from faulty import Fault, Proxy
 
 import wsiweb
@@ -311,6 +313,66 @@ def test_an_archive_that_encodes_anew_is_refused(tmp_path):
 
 
 # Connections ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_connections_for_frames_are_opened_while_headers_are_on_their_way(
+    made_server, made, tmp_path, tls
+):
+    given, context, scheme = {}, None, "http"
+    if tls:
+        authority = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.cert_pem.write_to_path(str(tmp_path / "bundle.pem"))
+        given, scheme = {"ca": str(tmp_path / "bundle.pem")}, "https"
+    proxy = Proxy(urlsplit(made_server.url).port, context)
+    try:
+        with wsiweb.connect(f"{scheme}://127.0.0.1:{proxy.port}", **given) as archive:
+            slide = archive.open_slide(made.study_uid, made.series_uid)
+            end = time.monotonic() + 10
+            while archive._client.connected < 4 and time.monotonic() < end:
+                time.sleep(0.01)
+            archive.open_slide(made.study_uid, made.series_uid)
+            assert proxy.connections == 4
+            with wsiweb.trace() as cost:
+                slide.read_region((0, 0), 0, slide.size)
+            assert cost.requests == 4
+            assert cost.connections == 0
+    finally:
+        proxy.close()
+
+
+def test_with_one_connection_no_other_is_opened(made_server, made):
+    proxy = Proxy(urlsplit(made_server.url).port)
+    try:
+        one = wsiweb.Settings(connections=1)
+        with wsiweb.connect(f"http://127.0.0.1:{proxy.port}", settings=one) as archive:
+            archive.open_slide(made.study_uid, made.series_uid).read_region((0, 0), 0, (900, 900))
+        assert proxy.connections == 1
+    finally:
+        proxy.close()
+
+
+def test_an_archive_that_takes_one_connection_only_is_read_all_the_same(made_server, made):
+    """The second to the fourth are closed by it as soon as they are open."""
+
+    class One(Proxy):
+        @property
+        def drop_next(self):
+            return self.connections in {2, 3, 4}
+
+        @drop_next.setter
+        def drop_next(self, _):
+            pass
+
+    proxy = One(urlsplit(made_server.url).port)
+    try:
+        with wsiweb.connect(f"http://127.0.0.1:{proxy.port}", settings=QUICK) as archive:
+            slide = archive.open_slide(made.study_uid, made.series_uid)
+            assert slide.read_region((0, 0), 0, (900, 900)).any()
+    finally:
+        proxy.close()
 
 
 def test_a_dropped_keep_alive_is_survived(made_server):

@@ -46,6 +46,16 @@ def test_codecs_are_told_from_bytes(codec):
     assert media.sniff(memoryview(ENCODED[codec])) is codec
 
 
+def test_what_was_seen_before_does_not_mislead():
+    for _ in range(2):
+        for codec, data in ENCODED.items():
+            assert media.sniff(data) is codec
+        for kind in (Codec.JPEG, Codec.JPEG_LOSSLESS, Codec.JPEG_LS):
+            seen = {n: media.sniff(ENCODED[kind][:n]) for n in range(len(ENCODED[kind]), 0, -1)}
+            fresh = next(n for n in sorted(seen) if seen[n] is kind)
+            assert all(seen[n] is (kind if n >= fresh else None) for n in seen if n > 3)
+
+
 @given(st.binary(max_size=200))
 def test_what_bytes_are_is_never_told_of_others(data):
     jpegs = {Codec.JPEG, Codec.JPEG_LOSSLESS, Codec.JPEG_LS, None}

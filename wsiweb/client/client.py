@@ -6,6 +6,7 @@ retried, steps down the ladder of encodings, and learns what the archive can do.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import re
@@ -94,6 +95,7 @@ class DicomwebClient:
 
     def _start_empty(self) -> None:
         self._under_way = 0
+        self._preparing: asyncio.Task[None] | None = None  # kept, lest it be collected
         self._clocks: set[_Clock] = set()
 
     def renew(self) -> None:
@@ -110,6 +112,12 @@ class DicomwebClient:
     def connected(self) -> int:
         """Connections that are probably open: as many as were in use at once just now."""
         return self._exchange.connected
+
+    def prepare(self) -> None:
+        """Begin to open the connections that frames will want, while headers are on their way."""
+        wanted = self.pace.capacity - 1  # the one that brings the headers is free by then
+        if wanted > 0 and self.connected <= wanted:
+            self._preparing = asyncio.create_task(self._exchange.connect(wanted))
 
     async def close(self) -> None:
         """Close all connections; from then on every request is refused with ValueError."""

@@ -78,6 +78,11 @@ class Exchange:
         """Connections that are probably open: as many as were in use at once just now."""
         return self._used.lately()
 
+    async def connect(self, count: int) -> None:
+        """Have so many connections open, beside those that are in use."""
+        if not self._closed:
+            self._used.opened(await self._transport.connect(count))
+
     async def close(self) -> None:
         """Close all connections; from then on every request is refused with ValueError."""
         self._closed = True
@@ -170,6 +175,11 @@ class _InUse:
 
     async def __aexit__(self, *_: object) -> None:
         self._now -= 1
+
+    def opened(self, count: int) -> None:
+        """Note that so many connections are open beside those in use."""
+        self.lately()
+        self._most = max(self._most, self._now + count)
 
     def lately(self) -> int:
         """Return the most that were under way at once, within the last seconds."""

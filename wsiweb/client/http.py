@@ -108,6 +108,28 @@ class HttpTransport:
         finally:
             answer.release()  # gives the connection back; closes it if the body was not read
 
+    async def connect(self, count: int) -> int:
+        """Open connections before they are needed; see `Transport.connect`."""
+        import aiohttp
+        from yarl import URL
+
+        if self._proxy is not None:  # which has connections of its own
+            return 0
+        session, loop = self._opened(), asyncio.get_running_loop()
+        connector = session.connector
+        assert connector is not None  # noqa: S101 - it was opened just now
+        request = aiohttp.ClientRequest("GET", URL(self._base_url, encoded=True), loop=loop)
+
+        async def one() -> aiohttp.connector.Connection:
+            return await connector.connect(request, [], session.timeout)
+
+        opened = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
+        # Given back together: else one that was open already would be counted several times.
+        ready = [one for one in opened if not isinstance(one, BaseException)]
+        for connection in ready:
+            connection.release()
+        return len(ready)
+
     async def _chunks(
         self, answer: aiohttp.ClientResponse, request: Request
     ) -> AsyncGenerator[bytes]:

@@ -121,6 +121,10 @@ class AsgiTransport:
         except Exception as error:
             await events.put(error)
 
+    async def connect(self, count: int) -> int:
+        """There is nothing to connect."""
+        return count
+
     async def close(self) -> None:
         """Close what the application holds open."""
         self._put_away()

@@ -155,6 +155,11 @@ class Pace:
         """Requests that are worth having under way when there is no end of frames."""
         return self.plan(10_000).places
 
+    @property
+    def round_trip(self) -> float:
+        """Seconds that the network takes, at most: nothing was answered sooner."""
+        return min((figures.first for figures in self._lists.values()), default=self._hint)
+
     def plan(self, waiting: int, connected: int = 1_000) -> Plan:
         """Return how to ask for frames.
 
@@ -255,14 +260,10 @@ class Pace:
         """Return what so many frames would take in so many requests at once."""
         used = min(places, waiting)
         first, each = self._figures(_bucket(used))
-        shake = self._round_trip() if used > connected else 0.0
+        shake = (self.round_trip or _FIRST) if used > connected else 0.0
         share = self._share(waiting, used)
         waves = math.ceil(waiting / (share * used))
         return shake + waves * (first + share * each) + math.ceil(waiting / share) * _OWN
-
-    def _round_trip(self) -> float:
-        """Return what the network takes at most: no answer has begun sooner."""
-        return min((figures.first for figures in self._lists.values()), default=_FIRST)
 
     def _figures(self, places: int) -> tuple[float, float]:
         """Return what is known for a number of places, or what may be hoped for."""

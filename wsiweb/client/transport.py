@@ -87,6 +87,14 @@ class Transport(Protocol):
         """
         ...
 
+    async def connect(self, count: int) -> int:
+        """Open connections before they are needed, and return how many are ready.
+
+        A handshake costs a round trip, and with TLS two or three. Nothing is raised: the request
+        that needs a connection says what is wrong.
+        """
+        ...
+
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""
         ...

@@ -31,6 +31,7 @@ __all__ = ["Departures"]
 _MOST_BYTES = 32 * 2**20  # of frames that are on their way
 _PACKED = 10  # times smaller than its pixels is a frame, until one has come
 _ALONG = 16  # frames of a request for what is looked at, with what comes along
+_RUN = 64  # frames of a list that are in rising order, before those that are wanted later
 _LATE, _AT_LEAST = 4.0, 0.25  # times the expected seconds, and seconds, that make a straggler
 _TWINS = 0.05  # share of requests that may be sent twice
 
@@ -136,9 +137,9 @@ class Departures:
             limit = min(limit, pace.most_places - 1)  # a place stays free for what is looked at
         elif priority is Priority.VISIBLE:
             limit = pace.most_places
-        free = min(plan.places, limit - len(self._under_way))
         room = self._room(self._queues[key].flights[0])
-        if free <= 0 or room <= 0:
+        free = min(plan.places, limit - len(self._under_way), room)
+        if free <= 0:
             return False
         share = min(plan.frames, pace.most_frames)
         if plan.frames > 1 and not pace.fixed:
@@ -193,9 +194,7 @@ class Departures:
     def _send(self, flights: list[Flight], *, is_twin: bool = False) -> None:
         if not flights:
             return
-        # In rising order, which is also how an archive reads its file.
-        flights = sorted(flights, key=lambda one: (one.priority, one.address.number))
-        batch = Batch(flights, is_twin=is_twin)
+        batch = Batch(_in_order(flights), is_twin=is_twin)
         for flight in flights:
             flight.batches.append(batch)
         size = len(flights) * (self._frame_bytes or 0.0)
@@ -279,6 +278,13 @@ class Departures:
         for batch in {batch for flight in flights for batch in flight.batches}:
             if batch.task is not None and not batch.wanted():
                 batch.task.cancel()
+
+
+def _in_order(flights: list[Flight]) -> list[Flight]:
+    """Return frames in the order of a list: of those wanted next, in which a file is read."""
+    wanted = enumerate(flights)
+    key = {flight: (flight.priority, at // _RUN, flight.address.number) for at, flight in wanted}
+    return sorted(flights, key=key.__getitem__)
 
 
 def _resource(flight: Flight) -> Resource:

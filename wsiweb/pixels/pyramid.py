@@ -40,6 +40,14 @@ _OBJECTIVES = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 _MPP_SLACK = 1.01  # a level 1 % coarser than asked is still what was meant
 
 
+_DTYPES: dict[tuple[bool, int], np.dtype[Any]] = {  # by sign and bits
+    (False, 8): np.dtype("u1"),
+    (True, 8): np.dtype("i1"),
+    (False, 16): np.dtype("u2"),
+    (True, 16): np.dtype("i2"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
     """How one frame's pixels are stored (PS3.3 C.7.6.3).
@@ -90,7 +98,7 @@ class PixelFormat:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a decoded sample, in the byte order of this machine."""
-        return np.dtype(f"{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+        return _DTYPES[self.signed, self.bits_allocated]
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -384,8 +384,16 @@ def sniff(data: bytes | memoryview) -> Codec | None:
     return Codec.RLE if _is_rle(data) else None
 
 
+# What the last JPEG began with, up to what told its kind: the frames of a slide begin alike.
+_known_beginning: tuple[bytes, Codec] = (b"\xff\xd8\xff\xc0\x00\x11", Codec.JPEG)
+
+
 def _sniff_jpeg(data: bytes | memoryview) -> Codec | None:
     """Walk the segments up to the start of frame, which says which of the JPEGs it is."""
+    global _known_beginning  # noqa: PLW0603 - a memo: what it holds changes no result
+    beginning, codec = _known_beginning
+    if data[: len(beginning)] == beginning:
+        return codec
     position = 2
     for _ in range(_MOST_SEGMENTS):
         if position + 4 > len(data) or data[position] != 0xFF:
@@ -394,6 +402,7 @@ def _sniff_jpeg(data: bytes | memoryview) -> Codec | None:
         if marker == 0xFF:  # fill byte
             position += 1
         elif marker in _FRAME_MARKERS:
+            _known_beginning = bytes(data[: position + 4]), _FRAME_MARKERS[marker]
             return _FRAME_MARKERS[marker]
         else:
             position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
