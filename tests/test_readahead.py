@@ -36,6 +36,9 @@ def test_far_away_more_is_fetched_when_a_walk_is_recognised(faulty, delay, tiles
     slide = _opened(server)
     for n in range(2):
         slide.read_region((n * 64, 0), 0, (64, 64))
+    end = time.monotonic() + 5
+    while len(set(_asked(app))) < tiles and time.monotonic() < end:
+        time.sleep(0.01)
     _settle(slide)
     assert len(set(_asked(app))) == tiles
 
