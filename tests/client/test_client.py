@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 import trustme
-from faulty import Fault, Proxy
+from faulty import Fault, Faulty, Proxy
 
 import wsiweb
-from wsiweb import loop
-from wsiweb.server import serve
+from wsiweb import loop, synthetic
+from wsiweb.server import create_app, serve
 from wsiweb.wire.media import Step
 from wsiweb.wire.query import Query
 
@@ -310,6 +310,32 @@ def test_an_archive_that_encodes_anew_is_refused(tmp_path):
         slide = archive.slides()[0].open()
         with pytest.raises(wsiweb.NotAcceptable, match="encodes anew"):
             slide.read_region((0, 0), 0, (100, 100))
+
+
+@pytest.mark.parametrize("status", [400, 404, 414, 431, 500])
+def test_a_url_that_is_too_long_is_halved_until_it_is_not(tmp_path, status):
+    synthetic.write_slide(tmp_path, 8192, 8192, seed=1, levels=[1], tile_size=128)
+
+    class Short(Faulty):
+        async def __call__(self, scope, receive, send):
+            too_long = len(scope.get("path", "")) > 2100
+            self.faults = [Fault("/frames/", status=status)] if too_long else []
+            await super().__call__(scope, receive, send)
+
+    app = Short(create_app(tmp_path))
+    with serve(app=app) as server, wsiweb.connect(server.url, settings=QUICK) as archive:
+        slide = archive.slides()[0].open()
+        tiles = [((x, y), 0, (128, 128)) for y in range(0, 8192, 128) for x in range(0, 8192, 128)]
+        for _ in slide.read_regions(tiles, ahead=4096):
+            pass
+        lists = app.paths("/frames/")
+        refused = [path for path in lists if len(path) > 2100]
+        assert refused
+        assert len(lists) < 100  # of 4,096 frames; and what is too long is soon known
+        assert archive._client.profile.most_frames > 1
+        slide._frames.forget(slide.levels[0].instance_uids)
+        slide.read_region((0, 0), 0, (8192, 4096))
+        assert all(len(path) <= 2100 for path in app.paths("/frames/")[len(lists) :])
 
 
 # Connections ----------------------------------------------------------------------------------

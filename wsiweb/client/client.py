@@ -54,6 +54,9 @@ _PAGE = 200
 _SMALL = 64 * 1024  # bytes of JSON that are decoded sooner than handed to a thread
 _REDIRECTS = 5
 _NO = frozenset({400, 406, 415})  # what archives answer to an Accept that they dislike
+# What else they answer to a URL that is too long for them, be it their fault.
+_TOO_LONG = frozenset({400, 404, 414, 431, 500})
+_SHORT_URL = 2000  # characters that every archive takes
 _FRAME_AT_END = re.compile(r"/frames/([0-9]{1,10})/?$")
 _JSON = {"Accept": media.DICOM_JSON, "Accept-Encoding": "gzip"}
 
@@ -270,15 +273,22 @@ class DicomwebClient:
         try:
             await retrying(attempt, self._settings)
         except ArchiveError as error:
-            # Some archives answer single frames only (Kheops): ask one by one.
-            refused = error.status in _NO | {404, 500} or isinstance(error, _Miscounted)
+            refused = error.status in _NO | _TOO_LONG or isinstance(error, _Miscounted)
             if len(missing) < 2 or not refused:
                 raise
-            for number in tuple(missing):
-                await self.frames(
-                    resource.with_frames((number,)), take, transfer_syntax=transfer_syntax
-                )
-            if error.status != 500:  # which may have been a passing fault after all
+            numbers = tuple(missing)
+            length = len(self._url(resource.with_frames(numbers)))
+            is_too_long = length > _SHORT_URL and error.status in _TOO_LONG
+            if is_too_long:
+                self.profile.longest_url = max(_SHORT_URL, length // 2)
+                half = len(numbers) // 2
+                parts = [numbers[:half], numbers[half:]]
+            else:  # some archives answer single frames only (Kheops)
+                parts = [(number,) for number in numbers]
+            for part in parts:
+                again = resource.with_frames(part)
+                await self.frames(again, take, transfer_syntax=transfer_syntax)
+            if not is_too_long and error.status != 500:  # which may have been a passing fault
                 self.profile.most_frames = self.pace.most_frames = 1
 
     async def _down_the_ladder(

@@ -44,17 +44,17 @@ class ServerProfile:
         The step of the Accept ladder for frames (`wsiweb.wire.media.frame_accepts`) that the
         archive answers; None until the first frame came. It is tried first.
     most_frames : int
-        Longest list of frames that may be tried; 1 for an archive that answers no lists. (Up to
-        400 are in use with Google's.)
+        Longest list of frames that may be tried; 1 for an archive that answers no lists.
     longest_url : int
-        Characters of a URL that are safe (Orthanc refuses somewhat above 8,000).
+        Characters that a URL may have. (Orthanc refuses somewhat above 8,000; others from 8,190
+        on, headers included, or 4,096.) Halved when a longer one is refused.
     pace : Known
         How fast it was when it was last asked.
     """
 
     accept: Step | None = None
-    most_frames: int = 400
-    longest_url: int = 4000
+    most_frames: int = 1000
+    longest_url: int = 6000
     pace: Known = field(default_factory=Known)
 
 
@@ -64,6 +64,7 @@ class _File(msgspec.Struct):
     url: str
     most_frames: int
     pace: Known
+    longest_url: int = ServerProfile.longest_url
 
 
 def recall(base_url: str, folder: Path | None = None) -> ServerProfile:
@@ -82,7 +83,11 @@ def recall(base_url: str, folder: Path | None = None) -> ServerProfile:
         if path is not None and time.time() - path.stat().st_mtime < _FRESH:
             file = msgspec.json.decode(path.read_bytes(), type=_File)
             if file.url == base_url:
-                return ServerProfile(most_frames=max(1, file.most_frames), pace=file.pace.sane())
+                return ServerProfile(
+                    most_frames=max(1, file.most_frames),
+                    longest_url=max(1, file.longest_url),
+                    pace=file.pace.sane(),
+                )
     return ServerProfile()
 
 
@@ -91,7 +96,9 @@ def remember(base_url: str, profile: ServerProfile, folder: Path | None = None) 
     path = _path_of(base_url, folder)
     if path is None or not profile.pace.lists:
         return
-    content = msgspec.json.encode(_File(base_url, profile.most_frames, profile.pace))
+    content = msgspec.json.encode(
+        _File(base_url, profile.most_frames, profile.pace, profile.longest_url)
+    )
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two scripts may end at once: each writes a file of its own, and the later one stays.
