@@ -32,7 +32,7 @@ format: $(VENV)/.installed-for-tests  ## Format the code and mend what can be me
 docs: $(VENV)/.installed-for-docs  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
-bench: $(VENV)/.installed-for-tests  ## Measure all libraries, and write docs/benchmarks.md (half an hour)
+bench: $(VENV)/.installed-for-tests  ## Measure all libraries, and write docs/benchmarks.md (45 minutes)
 	./tests/set-up-orthanc || true
 	$(BIN)/python -m wsiweb_benchmarks run --out docs/benchmarks.json
 	$(BIN)/python -m wsiweb_benchmarks report docs/benchmarks.json --out docs

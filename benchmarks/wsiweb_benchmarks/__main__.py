@@ -70,6 +70,11 @@ def _patterns(name: str, example: str) -> Callable[[Callable[..., Any]], Callabl
 @_patterns("slides", "mosaic")
 @_patterns("ways", "'wsiweb/*'")
 @click.option("--repeats", type=click.IntRange(min=1), help=f"[{plan.REPEATS}]")
+@click.option(
+    "--settings/--no-settings",
+    default=None,
+    help="Also compare what is learnt with fixed settings [if everything is measured].",
+)
 @_work
 @_scale
 @click.option(
@@ -82,44 +87,40 @@ def _patterns(name: str, example: str) -> Callable[[Callable[..., Any]], Callabl
 )
 def run(
     *,
-    rows: Sequence[str],
-    operations: Sequence[str],
-    conditions: Sequence[str],
-    slides: Sequence[str],
     ways: Sequence[str],
     repeats: int | None,
+    settings: bool | None,
     work: Path,
     scale: str,
     out: Path,
+    **patterns: Sequence[str],
 ) -> None:
     """Measure, and write what was found as JSON.
 
-    Without patterns everything is measured, which takes half an hour.
+    Without patterns everything is measured, which takes three quarters of an hour.
     """
     from wsiweb_benchmarks import environment, runner
+    from wsiweb_benchmarks import sweep as sweeps
 
     known = [way.key for way in environment.ways()]
     taken = {key for key in known if plan.matches(key, ways)}
     _all_match(ways, known, "way")
-    chosen = plan.chosen(
-        plan.default_rows(small=scale == "small"),
-        rows=rows,
-        operations=operations,
-        conditions=conditions,
-        slides=slides,
-    )
+    small = scale == "small"
+    chosen = plan.chosen(plan.default_rows(small=small), **patterns)
     _writable(out)
-    done = runner.run(
-        chosen,
-        taken.__contains__,
-        runner.Options(
-            work=work,
-            repeats=repeats or (1 if scale == "small" else plan.REPEATS),
-            small=scale == "small",
-            command=f"python -m wsiweb_benchmarks {shlex.join(sys.argv[1:])}",
-        ),
-        functools.partial(click.echo, err=True),
+    say = functools.partial(click.echo, err=True)
+    options = runner.Options(
+        work=work,
+        repeats=repeats or (1 if small else plan.REPEATS),
+        small=small,
+        command=f"python -m wsiweb_benchmarks {shlex.join(sys.argv[1:])}",
     )
+    done = runner.run(chosen, taken.__contains__, options, say)
+    everything = not any((ways, *patterns.values()))
+    if everything if settings is None else settings:
+        again = msgspec.structs.replace(options, repeats=1 if small else plan.SWEPT_REPEATS)
+        swept = sweeps.sweep_all(plan.swept_rows(small=small), again, say)
+        done = msgspec.structs.replace(done, swept=swept)
     out.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1) + b"\n")
     click.echo(f"{out}: {len(done.measurements)} measurements")
 
@@ -227,7 +228,7 @@ def _all_match(patterns: Sequence[str], names: Sequence[str], what: str) -> None
 
 
 def _writable(path: Path) -> None:
-    """Find out before half an hour is spent."""
+    """Find out before the hour is spent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     existed = path.exists()
     path.open("ab").close()

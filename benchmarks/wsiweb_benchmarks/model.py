@@ -7,6 +7,7 @@ run in one fresh process.
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import msgspec
@@ -222,6 +223,40 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a way took with one choice of settings.
+
+    Attributes
+    ----------
+    row : Row
+    way : str
+        `Way.key`.
+    frames_per_request, connections : int
+        Both 0 where the library chose.
+    walls : tuple of float
+        Seconds, of each repeat.
+    error : str
+        Why there are none.
+    """
+
+    row: Row
+    way: str
+    frames_per_request: int
+    connections: int
+    walls: tuple[float, ...]
+    error: str = ""
+
+    @property
+    def wall(self) -> float:
+        """Median of the seconds."""
+        return median(self.walls) if self.walls else float("inf")
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the library chose."""
+        return self.frames_per_request == 0
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """What it ran on."""
 
@@ -249,6 +284,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     checks : dict
         `Check` by ``"operation|condition|slide|way"``.
     measurements : tuple of Measurement
+    swept : tuple of Swept
+        What fixed settings took, and what was learnt instead.
     command : str
         What reproduces it.
     """
@@ -262,4 +299,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     ways: tuple[Way, ...]
     checks: dict[str, Check]
     measurements: tuple[Measurement, ...]
+    swept: tuple[Swept, ...] = ()
     command: str = ""

@@ -1,6 +1,6 @@
 """Which rows are measured by default, how often, and what is not waited for.
 
-The whole of it fits into about half an hour on two cores: see benchmarks/README.md.
+The whole of it fits into three quarters of an hour on two cores: see benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ __all__ = [
     "OURS",
     "PATIENCE",
     "REPEATS",
+    "SWEPT_CONNECTIONS",
+    "SWEPT_FRAMES",
+    "SWEPT_REPEATS",
     "TIME_LIMIT",
     "chosen",
     "default_rows",
     "matches",
     "repeats_of",
+    "swept_rows",
     "tried_small",
 ]
 
@@ -34,6 +38,9 @@ NAIVE = 2  # at most, of the peers' naive ways
 LONG = 1.0  # seconds: what takes longer is not repeated
 PATIENCE = 15.0  # seconds: what is expected to take longer is not begun
 TIME_LIMIT = 60.0  # seconds: what takes longer is ended
+SWEPT_FRAMES = (64, 256, 1000)  # a request, in a sweep of a whole run
+SWEPT_CONNECTIONS = (1, 4, 8)
+SWEPT_REPEATS = 3
 _MOST_OFTEN = ("reference/fast", "wsiweb/fast")
 OURS = ("reference/", "wsiweb/")
 
@@ -53,12 +60,23 @@ _PIXELS = ("region-1024", "region-4096", "random-tiles")
 _PLAN = (
     ("mosaic", ("delay-0", "delay-20", "delay-50", "delay-100"), _ALL),
     ("mosaic", ("bandwidth", "service"), _PIXELS),
+    ("mosaic-small", ("delay-0",), ("random-tiles",)),  # beside Orthanc with the same files
     ("mosaic-small", ("orthanc-small",), ("open", *_PIXELS)),
+    ("mosaic-large", ("delay-0",), ("random-tiles",)),
     # Each request costs this server half a second: a region of 289 tiles would take minutes.
     ("mosaic-large", ("orthanc-large",), ("open", "region-1024", "random-tiles")),
     ("cmu", ("delay-20",), ("thumbnail-512", "region-1024", "level-6144")),
     ("sparse", ("delay-0",), ("open-sparse",)),
 )
+
+
+# Slide, conditions: where it is seen how near what is learnt comes to the best settings.
+_SWEPT = (
+    ("mosaic", ("delay-0", "delay-20", "delay-50", "delay-100", "bandwidth", "service")),
+    ("mosaic-small", ("orthanc-small",)),
+    ("mosaic-large", ("orthanc-large",)),
+)
+_SWEPT_SMALL = (("mosaic", ("delay-0",)),)
 
 
 # The same for tests: every condition and every operation once.
@@ -80,6 +98,15 @@ def default_rows(*, small: bool = False) -> list[Row]:
         for slide, conditions, operations in (_SMALL if small else _PLAN)
         for condition in conditions
         for operation in operations
+    ]
+
+
+def swept_rows(*, small: bool = False) -> list[Row]:
+    """Return the rows of which all settings are tried: an archive is known by then."""
+    return [
+        Row(operation="random-tiles-later", condition=condition, slide=slide)
+        for slide, conditions in (_SWEPT_SMALL if small else _SWEPT)
+        for condition in conditions
     ]
 
 

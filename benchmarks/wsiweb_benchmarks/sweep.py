@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import median
+import contextlib
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from wsiweb_benchmarks import link, slides
-from wsiweb_benchmarks.model import Check, Job, Row, Source
+from wsiweb_benchmarks import link, plan, slides
+from wsiweb_benchmarks.conditions import condition_of
+from wsiweb_benchmarks.model import Check, Job, Row, Source, Swept
 from wsiweb_benchmarks.operations import operation_of
 from wsiweb_benchmarks.runner import Options, in_process
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from wsiweb_benchmarks.conditions import Condition
 
-__all__ = ["CONNECTIONS", "FRAMES_PER_REQUEST", "LEARNT", "Swept", "sweep", "table"]
+__all__ = ["CONNECTIONS", "FRAMES_PER_REQUEST", "LEARNT", "sweep", "sweep_all", "table"]
 
 FRAMES_PER_REQUEST = (1, 4, 16, 64, 256, 1000)
 CONNECTIONS = (1, 2, 4, 8)
@@ -25,28 +24,33 @@ LEARNT = (0, 0)
 """Stands for no settings at all: what the library chooses by itself."""
 
 
-class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What a way took with one choice of settings.
+_LONG = 4 * plan.LONG  # seconds of all repeats: what has taken longer is not repeated
 
-    Attributes
-    ----------
-    frames_per_request, connections : int
-        Both 0 where the library chose.
-    walls : tuple of float
-        Seconds, of each repeat.
-    error : str
-        Why there are none.
+
+def sweep_all(
+    rows: Sequence[Row], options: Options, say: Callable[[str], None]
+) -> tuple[Swept, ...]:
+    """Sweep our fast way through rows, each under its condition; Ctrl-C keeps what was done.
+
+    A row whose slide or server is missing is left out.
     """
-
-    frames_per_request: int
-    connections: int
-    walls: tuple[float, ...]
-    error: str = ""
-
-    @property
-    def wall(self) -> float:
-        """Median of the seconds."""
-        return median(self.walls) if self.walls else float("inf")
+    found: list[Swept] = []
+    try:
+        for row in rows:
+            say(f"settings: {row.condition}, {row.slide}")
+            with contextlib.suppress(slides.Absent, RuntimeError):
+                found += sweep(
+                    condition_of(row.condition),
+                    row,
+                    "wsiweb/fast",
+                    options,
+                    say,
+                    frames_per_request=plan.SWEPT_FRAMES,
+                    connections=plan.SWEPT_CONNECTIONS,
+                )
+    except KeyboardInterrupt:
+        say("interrupted: what was measured until now is kept")
+    return tuple(found)
 
 
 def sweep(
@@ -78,7 +82,7 @@ def sweep(
                     settings={} if pair == LEARNT else settings,
                     headers=served.headers,
                 )
-                if pair in errors or sum(walls[pair]) > options.time_limit / 4:
+                if pair in errors or sum(walls[pair]) > _LONG:
                     continue
                 if served.control:
                     link.begin(served.control, served.terms)
@@ -90,6 +94,8 @@ def sweep(
                     walls[pair].append(done.wall)
     return [
         Swept(
+            row=row,
+            way=way,
             frames_per_request=pair[0],
             connections=pair[1],
             walls=tuple(walls[pair]),
@@ -101,12 +107,11 @@ def sweep(
 
 def table(swept: Sequence[Swept]) -> str:
     """Lay the medians out for a terminal, each beside the best fixed setting."""
-    fixed = [one for one in swept if (one.frames_per_request, one.connections) != LEARNT]
+    fixed = [one for one in swept if not one.learnt]
     best = min(fixed, key=lambda one: one.wall)
     lines = ["frames  connections   seconds  of the best"]
     for one in swept:
-        learnt = (one.frames_per_request, one.connections) == LEARNT
-        names = ("learnt", "learnt") if learnt else (one.frames_per_request, one.connections)
+        names = ("learnt", "learnt") if one.learnt else (one.frames_per_request, one.connections)
         took = f"{one.wall:9.3f}  {one.wall / best.wall:8.2f} x" if one.walls else one.error
         lines.append(f"{names[0]:>6}  {names[1]:>11}  {took}{'  <- best' if one is best else ''}")
     return "\n".join(lines)

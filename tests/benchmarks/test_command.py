@@ -117,3 +117,18 @@ def test_bench_never_writes_credentials_down(made_server, tmp_path, monkeypatch)
     assert done.exit_code == 0, done.output
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"a-secret-token" not in written + done.output.encode()
+
+
+def test_a_whole_run_compares_what_is_learnt_with_settings(work, tmp_path):
+    out = tmp_path / "run.json"
+    done = called(
+        *("run", "--rows", "open|delay-0|mosaic", "--ways", "wsiweb/fast", "--settings"),
+        *("--scale", "small", "--work", work, "--out", out),
+    )
+    assert done.exit_code == 0, done.output
+    swept = json.loads(out.read_text())["swept"]
+    assert len(swept) == 10  # nine pairs, and what is learnt
+    assert all(one["walls"] and not one.get("error") for one in swept)
+    done = called("report", out, "-o", tmp_path / "report")
+    assert done.exit_code == 0, done.output
+    assert "What is learnt" in (tmp_path / "report" / "benchmarks.md").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from made_up_runs import failure, made_run, measurement, plausible_run
+from wsiweb_benchmarks.model import Row, Swept
 from wsiweb_benchmarks.report.promises import promises, table
 from wsiweb_benchmarks.report.results import Results
 
@@ -71,3 +72,33 @@ def test_the_table_says_it_in_words():
     shown = table(found)
     assert {row[1].text for row in shown.rows} <= {"kept", "broken", "cannot be said"}
     assert len(shown.rows) == len(found) > 5
+
+
+def swept(condition, *walls):
+    """Seconds of what was learnt, and of fixed settings, each alone."""
+    row = Row(operation="random-tiles-later", condition=condition, slide="mosaic")
+    return tuple(
+        Swept(row=row, way="wsiweb/fast", frames_per_request=at, connections=at, walls=(wall,))
+        for at, wall in enumerate(walls)
+    )
+
+
+@pytest.mark.parametrize(("learnt", "expected"), [(1.19, True), (1.21, False)])
+def test_what_is_learnt_beside_the_best_fixed_settings(learnt, expected):
+    run = made_run([], swept=(*swept("delay-0", learnt, 3.0, 1.0, 2.0), *swept("bandwidth", 1.0)))
+    ((what, known),) = {one.what: one.kept for one in promises(Results(run))}.items()
+    assert "delay-0" in what  # of the other nothing was fixed
+    assert known is expected
+
+
+@pytest.mark.parametrize(("theirs", "expected"), [(1.01, True), (0.99, False)])
+def test_the_embedded_server_beside_orthanc(theirs, expected):
+    found = kept(
+        *(
+            measurement("random-tiles", condition, way, 0, wall, slide="mosaic-small")
+            for way in ("reference/transport", "dicomweb-client/naive", "wsidicom/fast")
+            for condition, wall in (("delay-0", 0.1), ("orthanc-small", theirs))
+        ),
+        measurement("random-tiles", "orthanc-small", "reference/transport", 0, 9, slide="mosaic"),
+    )
+    assert list(found.values()) == [expected, expected]

@@ -25,20 +25,27 @@ class RandomTiles:
     opened = True
     exact = True
 
-    def __init__(self, name: str, count: int) -> None:
+    def __init__(self, name: str, count: int, before: int = 0) -> None:
         self.name = name
-        self.about = f"{count:,} tiles of level 0, drawn at random, each once, known beforehand."
+        self.about = f"{count:,} tiles of level 0, drawn at random, each once, known beforehand"
+        self.about += f"; after {before:,} others." if before else "."
         self._count = count
+        self._before = before
 
     def draw(self, slide: SlideInfo) -> dict[str, Any]:
         """Draw tiles."""
         columns, rows = slide.levels[0].grid
         dice = random.Random(SEED)  # noqa: S311 - a draw, not a secret
-        drawn = dice.sample(range(columns * rows), min(self._count, columns * rows))
-        return {"level": 0, "tiles": [[at % columns, at // columns] for at in drawn]}
+        wanted = self._before + self._count
+        drawn = dice.sample(range(columns * rows), min(wanted, columns * rows))
+        places = [[at % columns, at // columns] for at in drawn]
+        before = len(places) * self._before // wanted
+        return {"level": 0, "before": places[:before], "tiles": places[before:]}
 
     def prepare(self, adapter: Adapter, parameters: dict[str, Any]) -> None:
-        """Do nothing."""
+        """Take the others."""
+        for _ in adapter.tiles(parameters["level"], [(x, y) for x, y in parameters["before"]]):
+            pass
 
     def run(
         self,
@@ -57,4 +64,8 @@ class RandomTiles:
             yield judge.tile(parameters["level"], column, row)
 
 
-OPERATIONS = (RandomTiles("random-tiles", 1000), RandomTiles("random-tiles-100", 100))
+OPERATIONS = (
+    RandomTiles("random-tiles", 1000),
+    RandomTiles("random-tiles-100", 100),
+    RandomTiles("random-tiles-later", 1000, before=500),
+)

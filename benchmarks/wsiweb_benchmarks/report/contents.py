@@ -69,6 +69,7 @@ def report(run: Run) -> Document:
     for condition, slide in results.groups:
         blocks += _group(results, condition, slide)
     blocks += _transport(results)
+    blocks += _learnt(results)
     blocks += _costs(results)
     blocks += _failures(results)
     blocks += _checks(results)
@@ -151,6 +152,21 @@ def _transport(results: Results) -> list[Block]:
             "come from the server and are thrown away. The rest is what a library's fastest way "
             "takes beyond it, pair by pair: decoding, copying, and requests that came later or "
             "were more than needed. Below zero: it fetched less, or held it already."
+        ),
+        table,
+    ]
+
+
+def _learnt(results: Results) -> list[Block]:
+    table = tables.learnt(results)
+    if table is None:
+        return []
+    return [
+        Heading(2, "What is learnt"),
+        Paragraph(
+            "How many frames to ask for in a request, and how many requests to have under way, is "
+            "learnt while frames are read. Here are 1,000 random tiles after 500 others, with that "
+            "and with every pair of fixed settings; all processes begin without knowledge."
         ),
         table,
     ]

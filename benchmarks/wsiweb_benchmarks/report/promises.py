@@ -8,7 +8,13 @@ import msgspec
 
 from wsiweb_benchmarks.report.document import Cell, Table
 from wsiweb_benchmarks.report.numbers import TIMES, figures, times
-from wsiweb_benchmarks.report.results import OURS, REFERENCE, Results, library_of
+from wsiweb_benchmarks.report.results import (
+    OURS,
+    REFERENCE,
+    TRANSPORT,
+    Results,
+    library_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +27,9 @@ __all__ = ["Promise", "promises", "table"]
 _FAST, _NAIVE = f"{OURS}/fast", f"{OURS}/naive"
 _ROUND_TRIPS = 3
 _SPARE = 64e6  # bytes beyond the pixels themselves
+_LEARNT = 1.2  # times the best fixed settings
+_FRAMES = 10  # times as many as Orthanc sends
+_FETCHERS = (TRANSPORT, "dicomweb-client/naive")  # lists as long as may be, and frame by frame
 _WHOLE = 6144  # pixels: the level that is read whole
 # Row, wsiweb's way, whose way ("*": any library), at most so many times its time.
 _RATIOS = (
@@ -51,7 +60,13 @@ class Promise(msgspec.Struct, frozen=True, kw_only=True):
 
 def promises(results: Results) -> tuple[Promise, ...]:
     """Return the promises about rows of this run; broken ones first, kept ones last."""
-    found = [*_ratios(results), *_opening(results), *_memory(results)]
+    found = [
+        *_ratios(results),
+        *_opening(results),
+        *_memory(results),
+        *_learning(results),
+        *_serving(results),
+    ]
     order = {False: 0, None: 1, True: 2}
     return tuple(sorted(found, key=lambda one: order[one.kept]))
 
@@ -144,6 +159,37 @@ def _memory(results: Results) -> Iterator[Promise]:
             found=f"{figures(memory.median / 1e6)} MB; the pixels are {figures(output / 1e6)} MB",
             kept=memory.median <= output + _SPARE,
         )
+
+
+def _learning(results: Results) -> Iterator[Promise]:
+    """Compare what is learnt with the best fixed settings."""
+    for row, chosen, best in results.learnt():
+        ratio = chosen.wall / best.wall
+        yield Promise(
+            what=f"{results.name(row)}: what was learnt takes at most {_LEARNT:g}{TIMES} the best "
+            "fixed settings",
+            found=f"{figures(ratio)}{TIMES}",
+            kept=ratio <= _LEARNT,
+        )
+
+
+def _serving(results: Results) -> Iterator[Promise]:
+    """Compare the embedded server with Orthanc: the same files, the same requests."""
+    rows = {(row.operation, row.condition, row.slide): row for row in results.rows}
+    for row in results.rows:
+        other = rows.get((row.operation, "delay-0", row.slide))
+        if not row.condition.startswith("orthanc") or other is None:
+            continue
+        for way in _FETCHERS:
+            theirs, ours = results.outcome(row, way), results.outcome(other, way)
+            if theirs and ours:
+                times_as_many = theirs.wall.median / ours.wall.median
+                yield Promise(
+                    what=f"{row.operation} of {row.slide}: the embedded server lets {way} fetch "
+                    f"at least {_FRAMES:g}{TIMES} as many frames a second as Orthanc",
+                    found=f"{figures(times_as_many)}{TIMES}",
+                    kept=times_as_many >= _FRAMES,
+                )
 
 
 def _bytes(level: LevelInfo) -> int:

@@ -9,7 +9,7 @@ from wsiweb_benchmarks.statistics import Ratio, Summary, differences, ratio, sum
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wsiweb_benchmarks.model import Measurement, Row, Run
+    from wsiweb_benchmarks.model import Measurement, Row, Run, Swept
 
 __all__ = ["OURS", "REFERENCE", "TRANSPORT", "Outcome", "Results", "library_of", "short"]
 
@@ -33,6 +33,10 @@ def library_of(way: str) -> str:
 def short(message: str) -> str:
     """Return one or two words for a message."""
     return next((word for start, word in _SHORT if message.startswith(start)), "failed")
+
+
+def _wall(one: Swept) -> float:
+    return one.wall
 
 
 class Outcome:
@@ -180,6 +184,17 @@ class Results:
         if way is None:
             return None
         return differences(self.outcome(row, way).walls, self.outcome(row, other).walls)
+
+    def learnt(self) -> list[tuple[Row, Swept, Swept]]:
+        """Return the rows that were swept: what was learnt, and the best fixed settings."""
+        found: list[tuple[Row, Swept, Swept]] = []
+        for row in dict.fromkeys(one.row for one in self.run.swept):
+            timed = [one for one in self.run.swept if one.row == row and one.walls]
+            chosen = next((one for one in timed if one.learnt), None)
+            best = min((one for one in timed if not one.learnt), key=_wall, default=None)
+            if chosen is not None and best is not None:
+                found.append((row, chosen, best))
+        return found
 
     # Words --------------------------------------------------------------------------------------
 

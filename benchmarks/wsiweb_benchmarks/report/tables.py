@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wsiweb_benchmarks.report.document import Cell, Table
 from wsiweb_benchmarks.report.numbers import (
     NOTHING,
+    TIMES,
     count,
     figures,
     megabytes,
@@ -27,10 +28,10 @@ from wsiweb_benchmarks.report.results import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsiweb_benchmarks.model import Check, Row
+    from wsiweb_benchmarks.model import Check, Row, Swept
     from wsiweb_benchmarks.report.verdict import Verdict
 
-__all__ = ["checked", "costs", "failures", "transport", "verdicts", "walls", "way_cell"]
+__all__ = ["checked", "costs", "failures", "learnt", "transport", "verdicts", "walls", "way_cell"]
 
 _MUTED = Cell(NOTHING, tone="muted")
 
@@ -128,6 +129,37 @@ def _rest(results: Results, row: Row, library: str) -> Cell:
     if rest is None:
         return _MUTED
     return Cell(figures(rest.median, results.outcome(row, TRANSPORT).wall.median))
+
+
+def learnt(results: Results) -> Table | None:
+    """Return what is learnt beside the best of the fixed settings; None when none were tried."""
+    rows = []
+    for row, chosen, best in results.learnt():
+        worst = max(
+            (one for one in results.run.swept if one.row == row and one.walls),
+            key=lambda one: one.wall,
+        )
+        rows.append(
+            (
+                Cell(results.place(row.condition, row.slide)),
+                Cell(figures(chosen.wall)),
+                _with_settings(best),
+                Cell(f"{figures(chosen.wall / best.wall)}{TIMES}"),
+                _with_settings(worst),
+            )
+        )
+    if not rows:
+        return None
+    return Table(
+        "Seconds with what was learnt, and with the best and the worst fixed settings: frames a "
+        "request, and connections.",
+        ("condition", "learnt, s", "best fixed, s", "times best fixed", "worst, s"),
+        tuple(rows),
+    )
+
+
+def _with_settings(one: Swept) -> Cell:
+    return Cell(figures(one.wall), f"{one.frames_per_request:,} frames, {one.connections}")
 
 
 def costs(results: Results, condition: str, slide: str) -> Table:
