@@ -75,6 +75,22 @@ def test_from_far_away_all_is_asked_for_in_one_wave(faulty):
     assert len(app.paths("/frames/")) == 4
 
 
+def test_nothing_waits_for_a_caller_who_takes_time_to_name_regions(faulty):
+    app, server = faulty(Fault("metadata", delay=0.1), Fault("/frames/", delay=0.1))
+    slide = _opened(server)
+    asked = []
+
+    def named():
+        for tile in _tiles(slide)[:40]:
+            time.sleep(0.02)
+            asked.append(len(app.paths("/frames/")))
+            yield tile
+
+    assert sum(1 for _ in slide.read_regions(named())) == 40
+    assert asked[0] == 0
+    assert asked[-1] > 0
+
+
 def test_what_is_wanted_first_comes_first(faulty, monkeypatch):
     app, server = faulty(Fault("metadata", delay=0.1), Fault("/frames/", delay=0.1))
     slide = _opened(server, connections=1)

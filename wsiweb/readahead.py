@@ -83,7 +83,7 @@ class ReadAhead:
             while len(self._walks) > _MOST_WALKS:
                 del self._walks[next(iter(self._walks))]
         guided.walk.most = most
-        is_far = self._frames.client.pace.round_trip > _FAR
+        is_far = self._frames.client.pace.soonest > _FAR
         guided.walk.first = _FIRST_FAR if is_far else Walk.first
         place = Place((level.index, canvas.channel, canvas.z), canvas.location, canvas.size)
         coming = guided.walk.go(place)

@@ -87,7 +87,7 @@ class Canvas:
         channel: int = 0,
         z: int = 0,
     ) -> None:
-        self.nbytes = _bytes_of(size, image)
+        self.nbytes = _checked_nbytes(size, image)
         self.image = image
         self.location = location
         self.size = size
@@ -145,7 +145,7 @@ class Canvas:
         ]
 
 
-def _bytes_of(size: tuple[int, int], image: TiledImage) -> int:
+def _checked_nbytes(size: tuple[int, int], image: TiledImage) -> int:
     """Return the bytes of a region of a size; refuse what is beyond all reason."""
     nbytes = size[0] * size[1] * image.samples * image.dtype.itemsize
     if nbytes > _LARGEST:
@@ -247,7 +247,7 @@ async def read_box(
     left, top, right, bottom = box
     width, height = size
     form = image.format
-    _bytes_of(size, image)
+    _checked_nbytes(size, image)
     result = np.empty((height, width, form.samples), form.dtype)
     if 0 in size:
         return result

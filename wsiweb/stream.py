@@ -35,7 +35,7 @@ __all__ = ["in_turn"]
 _MOST_BYTES = 2**28  # of regions under way and not yet taken
 _MOMENT = 0.0005  # seconds, in which the loop's thread can take over the GIL
 _FIRST = 64  # regions that are laid out before the first request leaves
-_NEAR = 0.01  # seconds until an answer, in which not much more could be laid out
+_PATIENCE = 0.01  # seconds that the caller may take to name some regions, before those leave
 _MOST_COPIED = 2**22  # bytes of a region that is put together on the workbench
 _MOST = 1024  # regions under way, when the caller does not say
 
@@ -145,9 +145,11 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
     """
     most = _MOST if ahead is None else ahead
     under_way: collections.deque[_Order] = collections.deque()
-    # What is laid out while the first request is under way would wait until it is back.
-    is_near = frames.client.pace.round_trip < _NEAR
-    held, together = 0, _FIRST if is_near else most
+    # What is laid out later waits until the first request is back: laying out may take half as long
+    # as an answer, so that from far away all is asked for at once.
+    answer = frames.client.pace.soonest
+    slow = max(answer, _PATIENCE)
+    held, together = 0, _FIRST
     bench = _Workbench()
     bell = threading.Condition()
     process = os.getpid()
@@ -162,6 +164,7 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
             # Refilled by halves: a message to the loop for every region would cost more than it.
             if len(under_way) <= most // 2:
                 fresh: list[_Order] = []
+                began = time.monotonic()
                 while len(under_way) < most and (held < _MOST_BYTES or not under_way):
                     canvas = next(wanted, None)
                     if canvas is None:
@@ -171,10 +174,12 @@ def in_turn(frames: Frames, wanted: Iterator[Canvas], ahead: int | None) -> Iter
                         canvas.empty = bench.take
                     fresh.append(_Order(frames, canvas, bell))
                     under_way.append(fresh[-1])
-                    if len(fresh) == together:  # the first few leave while the rest is laid out
+                    spent = time.monotonic() - began
+                    if (len(fresh) >= together and spent > answer / 2) or spent > slow:
+                        # These leave while the rest is laid out.
                         loop.call(_begin_all, fresh)
-                        fresh, together = [], together * 4
                         time.sleep(_MOMENT)
+                        fresh, together, began = [], together * 4, time.monotonic()
                 if fresh:
                     loop.call(_begin_all, fresh)
             if not under_way:

@@ -116,12 +116,12 @@ def run(
         command=f"python -m wsiweb_benchmarks {shlex.join(sys.argv[1:])}",
     )
     done = runner.run(chosen, taken.__contains__, options, say)
+    _write(done, out)
     everything = not any((ways, *patterns.values()))
-    if everything if settings is None else settings:
+    if not done.interrupted and (everything if settings is None else settings):
         again = msgspec.structs.replace(options, repeats=1 if small else plan.SWEPT_REPEATS)
         swept = sweeps.sweep_all(plan.swept_rows(small=small), again, say)
-        done = msgspec.structs.replace(done, swept=swept)
-    out.write_bytes(msgspec.json.format(msgspec.json.encode(done), indent=1) + b"\n")
+        _write(msgspec.structs.replace(done, swept=swept), out)
     click.echo(f"{out}: {len(done.measurements)} measurements")
 
 
@@ -234,6 +234,10 @@ def _writable(path: Path) -> None:
     path.open("ab").close()
     if not existed:
         path.unlink()
+
+
+def _write(run: Run, path: Path) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
 
 
 def _read(path: Path) -> Run:

@@ -288,6 +288,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         What fixed settings took, and what was learnt instead.
     command : str
         What reproduces it.
+    interrupted : bool
+        Whether it was ended before all was measured.
     """
 
     date: str
@@ -301,3 +303,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     measurements: tuple[Measurement, ...]
     swept: tuple[Swept, ...] = ()
     command: str = ""
+    interrupted: bool = False

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from wsiweb_benchmarks.conditions import Condition, Served
 
-__all__ = ["OWN", "Options", "Runner", "in_process", "medians", "run", "run_own"]
+__all__ = ["OWN", "Options", "Runner", "in_process", "medians", "run", "run_own", "settle"]
 
 OWN = ("open", "thumbnail-512", "region-1024", "random-tiles-100", "loop-row")
 """What is measured on a server of the user's own."""
@@ -94,13 +94,15 @@ def run(
     for row in rows:
         operation_of(row.operation)
         conditions.condition_of(row.condition)
+    interrupted = False
     try:
         for condition, slide, names in _grouped(rows):
             say(f"{condition}, {slide}")
             runner.measure(conditions.condition_of(condition), slide, names)
     except KeyboardInterrupt:
         say("interrupted: what was measured until now is kept")
-    return runner.result()
+        interrupted = True
+    return msgspec.structs.replace(runner.result(), interrupted=interrupted)
 
 
 def run_own(
@@ -274,7 +276,7 @@ class Runner:
         done = in_process(msgspec.structs.replace(job, check=True), limit)
         if not isinstance(done, Check):
             done = Check(right=False, message=done.error)
-        _settle(served, done.message)
+        settle(served, done.message)
         return done
 
     def _expected(self, condition: Condition, job: Job) -> float:
@@ -327,7 +329,7 @@ class Runner:
                 if isinstance(done, Check):
                     done = _failed(job.row, job.way, done.message)
                 self._note(msgspec.structs.replace(done, repeat=repeat))
-                _settle(served, done.error)
+                settle(served, done.error)
                 spent[job.way] = float("inf") if done.error else spent[job.way] + done.wall
 
     def _note(self, done: Measurement) -> None:
@@ -408,7 +410,8 @@ def _failed(row: Row, way: str, message: str) -> Measurement:
     return Measurement(row=row, way=way, repeat=0, error=message)
 
 
-def _settle(served: Served, message: str) -> None:
+def settle(served: Served, message: str) -> None:
+    """Give a real server time to end the work of a client that was ended."""
     if message.startswith(_ENDED) and not served.control:
         time.sleep(_SETTLING)
 

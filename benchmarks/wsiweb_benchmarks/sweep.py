@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from wsiweb_benchmarks import link, plan, slides
 from wsiweb_benchmarks.conditions import condition_of
 from wsiweb_benchmarks.model import Check, Job, Row, Source, Swept
 from wsiweb_benchmarks.operations import operation_of
-from wsiweb_benchmarks.runner import Options, in_process
+from wsiweb_benchmarks.runner import Options, in_process, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ _LONG = 4 * plan.LONG  # seconds of all repeats: what has taken longer is not re
 def sweep_all(
     rows: Sequence[Row], options: Options, say: Callable[[str], None]
 ) -> tuple[Swept, ...]:
-    """Sweep our fast way through rows, each under its condition; Ctrl-C keeps what was done.
+    """Sweep our fast way through rows, each under its condition; Ctrl-C keeps the rows before.
 
     A row whose slide or server is missing is left out.
     """
@@ -38,7 +37,7 @@ def sweep_all(
     try:
         for row in rows:
             say(f"settings: {row.condition}, {row.slide}")
-            with contextlib.suppress(slides.Absent, RuntimeError):
+            try:
                 found += sweep(
                     condition_of(row.condition),
                     row,
@@ -48,6 +47,8 @@ def sweep_all(
                     frames_per_request=plan.SWEPT_FRAMES,
                     connections=plan.SWEPT_CONNECTIONS,
                 )
+            except (slides.Absent, RuntimeError) as error:
+                say(f"left out: {error}")
     except KeyboardInterrupt:
         say("interrupted: what was measured until now is kept")
     return tuple(found)
@@ -74,7 +75,8 @@ def sweep(
     with condition.serve(slide, options.work) as served:
         for repeat in range(options.repeats):
             say(f"repeat {repeat + 1} of {options.repeats}")
-            for pair in pairs:
+            turn = repeat % len(pairs)
+            for pair in (*pairs[turn:], *pairs[:turn]):
                 settings = dict(zip(("frames_per_request", "connections"), pair, strict=True))
                 source = Source(
                     url=served.url,
@@ -87,9 +89,11 @@ def sweep(
                 if served.control:
                     link.begin(served.control, served.terms)
                 job = Job(row=row, way=way, source=source, parameters=parameters)
-                done = in_process(job, options.time_limit)
-                if isinstance(done, Check) or done.error:
-                    errors[pair] = done.message if isinstance(done, Check) else done.error
+                done = in_process(job, min(options.time_limit, condition.time_limit))
+                error = done.message if isinstance(done, Check) else done.error
+                if isinstance(done, Check) or error:
+                    errors[pair] = error
+                    settle(served, error)
                 else:
                     walls[pair].append(done.wall)
     return [

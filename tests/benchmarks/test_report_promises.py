@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from made_up_runs import failure, made_run, measurement, plausible_run
 from wsiweb_benchmarks.model import Row, Swept
@@ -89,6 +90,13 @@ def test_what_is_learnt_beside_the_best_fixed_settings(learnt, expected):
     ((what, known),) = {one.what: one.kept for one in promises(Results(run))}.items()
     assert "delay-0" in what  # of the other nothing was fixed
     assert known is expected
+
+
+def test_what_could_not_be_learnt_is_a_broken_promise():
+    learnt, *fixed = swept("delay-0", 1.0, 1.0)
+    failed = msgspec.structs.replace(learnt, walls=(), error="ended after 20 s")
+    (one,) = promises(Results(made_run([], swept=(failed, *fixed))))
+    assert (one.kept, one.found) == (False, "ended after 20 s")
 
 
 @pytest.mark.parametrize(("theirs", "expected"), [(1.01, True), (0.99, False)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
 import re
@@ -17,6 +19,9 @@ from faulty import Fault, Faulty, Proxy
 
 import wsiweb
 from wsiweb import loop, synthetic
+from wsiweb.client import http
+from wsiweb.client.http import HttpTransport
+from wsiweb.client.profile import ServerProfile
 from wsiweb.server import create_app, serve
 from wsiweb.wire.media import Step
 from wsiweb.wire.query import Query
@@ -338,6 +343,25 @@ def test_a_url_that_is_too_long_is_halved_until_it_is_not(tmp_path, status):
         assert all(len(path) <= 2100 for path in app.paths("/frames/")[len(lists) :])
 
 
+@pytest.mark.parametrize(("status", "error"), [(404, "NotFound"), (500, "ArchiveError")])
+def test_what_is_refused_for_another_reason_shortens_no_url(tmp_path, status, error):
+    synthetic.write_slide(tmp_path, 8192, 8192, seed=1, levels=[1], tile_size=128)
+
+    class Damaged(Faulty):
+        async def __call__(self, scope, receive, send):
+            numbers = scope.get("path", "").rpartition("/frames/")[2].split(",")
+            self.faults = [Fault("/frames/", status=status)] if "7" in numbers else []
+            await super().__call__(scope, receive, send)
+
+    app = Damaged(create_app(tmp_path))
+    with serve(app=app) as server, wsiweb.connect(server.url, settings=QUICK) as archive:
+        slide = archive.slides()[0].open()
+        with pytest.raises(getattr(wsiweb, error)):
+            slide.read_region((0, 0), 0, (8192, 4096))
+        assert archive._client.profile.longest_url == ServerProfile.longest_url
+        assert archive._client.profile.most_frames > 1
+
+
 # Connections ----------------------------------------------------------------------------------
 
 
@@ -369,6 +393,57 @@ def test_connections_for_frames_are_opened_while_headers_are_on_their_way(
         proxy.close()
 
 
+def test_none_are_opened_while_others_are_in_use(faulty, made, monkeypatch):
+    _, server = faulty(Fault("/frames/", delay=0.3))
+    with wsiweb.connect(server.url) as archive:
+        slide = archive.open_slide(made.study_uid, made.series_uid)
+        while not archive._client._preparing.done():
+            time.sleep(0.01)
+        monkeypatch.setattr(archive._client._exchange, "connect", None)
+        regions = slide.read_regions([((0, 0), 0, slide.size)])
+        reading = loop.submit(next, regions)
+        while not archive._client._exchange.in_use:
+            time.sleep(0.005)
+        archive.open_slide(made.study_uid, made.series_uid)
+        assert reading.result().any()
+
+
+def _with_slow_connections(monkeypatch):
+    """All but the first handshake take a minute."""
+    begun = []
+    connection = HttpTransport._connection
+
+    async def slow(self):
+        begun.append(1)
+        if len(begun) > 1:
+            await asyncio.sleep(60)
+        return await connection(self)
+
+    monkeypatch.setattr(HttpTransport, "_connection", slow)
+
+
+def test_a_slow_handshake_does_not_keep_the_others(made_server, made, monkeypatch):
+    _with_slow_connections(monkeypatch)
+    monkeypatch.setattr(http, "_MOMENT", 0.1)
+    with wsiweb.connect(made_server.url, settings=wsiweb.Settings(connections=4)) as archive:
+        slide = archive.open_slide(made.study_uid, made.series_uid)
+        assert loop.run(asyncio.wait_for(archive._client._preparing, 2)) is None
+        assert archive._client.connected == 2
+        assert slide.read_region((0, 0), 0, slide.size).any()
+
+
+def test_closing_ends_what_is_being_opened(made_server, made, monkeypatch, capfd):
+    _with_slow_connections(monkeypatch)
+    archive = wsiweb.connect(made_server.url)
+    archive.open_slide(made.study_uid, made.series_uid)
+    began = time.monotonic()
+    archive.close()
+    assert time.monotonic() - began < 0.8
+    assert archive._client._preparing.done()
+    gc.collect()
+    assert capfd.readouterr().err == ""
+
+
 def test_with_one_connection_no_other_is_opened(made_server, made):
     proxy = Proxy(urlsplit(made_server.url).port)
     try:
@@ -381,7 +456,7 @@ def test_with_one_connection_no_other_is_opened(made_server, made):
 
 
 def test_an_archive_that_takes_one_connection_only_is_read_all_the_same(made_server, made):
-    """The second to the fourth are closed by it as soon as they are open."""
+    """The second to the fourth are closed by it when a request comes."""
 
     class One(Proxy):
         @property

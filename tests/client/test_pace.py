@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsiweb.client.pace import Known, Pace
+from wsiweb.client.pace import Known, Pace, Plan
 
 MOST = 400
 
@@ -229,3 +229,25 @@ def test_a_plan_is_always_within_its_limits(answers, most_places, most_frames, w
 def test_what_cannot_be_is_not_believed():
     known = Known({0: (1.0, 1.0), 3: (1.0, 1.0), 4: (-1.0, 0.0), 8: (0.5, 0.001)}, math.nan)
     assert known.sane() == Known({8: (0.5, 0.001)}, None)
+
+
+def test_asking_for_the_capacity_does_not_use_up_the_probe():
+    pace = Pace(8, MOST)
+    pace.observe(frames=20, places=2, first=0.3, total=0.31)
+    assert pace.capacity > 1
+    assert pace.plan(100) == Plan(1, 1)
+    assert pace.plan(100) != Plan(1, 1)
+
+
+def test_the_soonest_answer_is_of_any_kind_and_forgotten_with_the_rest():
+    pace = Pace(8, MOST)
+    assert pace.soonest == 0.0
+    pace.hint(0.8)
+    pace.observe(frames=20, places=2, first=0.4, total=0.5)
+    pace.observe(frames=1, places=2, first=0.002, total=0.003)
+    assert pace.soonest == 0.002
+    pace.hint(0.5)
+    assert pace.soonest == 0.002
+    for _ in range(2):
+        pace.observe(frames=20, places=2, first=3.0, total=3.1)
+    assert pace.soonest == 3.0

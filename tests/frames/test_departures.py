@@ -239,3 +239,24 @@ def test_readers_of_every_kind_can_give_up_at_any_moment(faulty):
 
 def test_priorities_are_in_their_order():
     assert Priority.VISIBLE < Priority.THUMBNAIL < Priority.AHEAD < Priority.BULK
+
+
+def test_what_comes_along_is_bounded_in_bytes_too(faulty, monkeypatch):
+    _, server = faulty(Fault("/frames/", delay=0.05))
+    slide = _opened(server)
+    form = slide.levels[0].format
+    room = 20
+    monkeypatch.setattr(departures, "_MOST_BYTES", room * form.nbytes // departures._PACKED)
+    monkeypatch.setattr(departures.Departures, "_weigh", lambda *_: None)
+    most = []
+    send = departures.Departures._send
+
+    def watched(self, flights, **how):
+        send(self, flights, **how)
+        most.append(sum(len(batch.flights) for batch in self._under_way))
+
+    monkeypatch.setattr(departures.Departures, "_send", watched)
+    for row in range(4):
+        for column in range(8):
+            slide.read_region((column * 256 + 3, row * 256), 0, (500, 500))
+    assert max(most) <= room + 1

@@ -51,11 +51,11 @@ __all__ = ["Arrival", "DicomwebClient"]
 Arrival = tuple[int, bytes, Step]  # a frame's number, its bytes, and what it was asked for as
 
 _PAGE = 200
+_PREPARED = 4  # connections for a first read; an archive that has a worker for each is spared more
 _SMALL = 64 * 1024  # bytes of JSON that are decoded sooner than handed to a thread
 _REDIRECTS = 5
 _NO = frozenset({400, 406, 415})  # what archives answer to an Accept that they dislike
-# What else they answer to a URL that is too long for them, be it their fault.
-_TOO_LONG = frozenset({400, 404, 414, 431, 500})
+_TOO_LONG = frozenset({400, 404, 413, 414, 431, 500})  # and to a URL that is too long for them
 _SHORT_URL = 2000  # characters that every archive takes
 _FRAME_AT_END = re.compile(r"/frames/([0-9]{1,10})/?$")
 _JSON = {"Accept": media.DICOM_JSON, "Accept-Encoding": "gzip"}
@@ -117,9 +117,13 @@ class DicomwebClient:
         return self._exchange.connected
 
     def prepare(self) -> None:
-        """Begin to open the connections that frames will want, while headers are on their way."""
-        wanted = self.pace.capacity - 1  # the one that brings the headers is free by then
-        if wanted > 0 and self.connected <= wanted:
+        """Begin to open the connections that a first read will want, while headers are coming.
+
+        Only while nothing else is read: connections are open then, and must not be held back.
+        """
+        wanted = min(_PREPARED, self.pace.capacity) - 1  # the one of the headers is free by then
+        is_idle = self._preparing is None or self._preparing.done()
+        if is_idle and not self._exchange.in_use and 0 < wanted >= self.connected:
             self._preparing = asyncio.create_task(self._exchange.connect(wanted))
 
     async def close(self) -> None:
@@ -127,6 +131,9 @@ class DicomwebClient:
         if not self.pace.fixed:
             self.profile.pace = self.pace.known()
             await in_pool(remember, self.base_url, self.profile)
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait([self._preparing])
         await self._exchange.close()
 
     # Search ---------------------------------------------------------------------------------
@@ -254,6 +261,11 @@ class DicomwebClient:
         ArchiveError
             When a frame could not be had. Frames delivered before stay delivered.
         """
+        if self.profile.most_frames == 1 < len(resource.frames):  # learnt since this was asked
+            for number in resource.frames:
+                alone = resource.with_frames((number,))
+                await self.frames(alone, deliver, transfer_syntax=transfer_syntax)
+            return
         missing = dict.fromkeys(resource.frames)
         attempts = 0
 
@@ -280,7 +292,6 @@ class DicomwebClient:
             length = len(self._url(resource.with_frames(numbers)))
             is_too_long = length > _SHORT_URL and error.status in _TOO_LONG
             if is_too_long:
-                self.profile.longest_url = max(_SHORT_URL, length // 2)
                 half = len(numbers) // 2
                 parts = [numbers[:half], numbers[half:]]
             else:  # some archives answer single frames only (Kheops)
@@ -288,7 +299,11 @@ class DicomwebClient:
             for part in parts:
                 again = resource.with_frames(part)
                 await self.frames(again, take, transfer_syntax=transfer_syntax)
-            if not is_too_long and error.status != 500:  # which may have been a passing fault
+            # Now that shorter ones have come, the length it was; or, with a 500, a passing fault.
+            if is_too_long and error.status != 500:
+                longest = max(_SHORT_URL, length // 2)
+                self.profile.longest_url = min(self.profile.longest_url, longest)
+            elif error.status != 500:
                 self.profile.most_frames = self.pace.most_frames = 1
 
     async def _down_the_ladder(

@@ -78,8 +78,13 @@ class Exchange:
         """Connections that are probably open: as many as were in use at once just now."""
         return self._used.lately()
 
+    @property
+    def in_use(self) -> int:
+        """Requests that are under way, or wait for their place."""
+        return self._used.now
+
     async def connect(self, count: int) -> None:
-        """Have so many connections open, beside those that are in use."""
+        """Open up to so many connections that nobody has asked for yet."""
         if not self._closed:
             self._used.opened(await self._transport.connect(count))
 
@@ -164,30 +169,30 @@ class _InUse:
     """How many requests are under way, and how many were lately; a context of each."""
 
     def __init__(self) -> None:
-        self._now = 0
+        self.now = 0
         self._since = 0.0
         self._most, self._most_before = 0, 0
 
     async def __aenter__(self) -> None:
         self.lately()
-        self._now += 1
-        self._most = max(self._most, self._now)
+        self.now += 1
+        self._most = max(self._most, self.now)
 
     async def __aexit__(self, *_: object) -> None:
-        self._now -= 1
+        self.now -= 1
 
     def opened(self, count: int) -> None:
-        """Note that so many connections are open beside those in use."""
+        """Note that so many connections are open, beside one that is in use or just was."""
         self.lately()
-        self._most = max(self._most, self._now + count)
+        self._most = max(self._most, 1 + count)
 
     def lately(self) -> int:
         """Return the most that were under way at once, within the last seconds."""
         now = time.monotonic()
         if now - self._since > _LATELY:
             both = now - self._since > 2 * _LATELY
-            self._most_before = self._now if both else self._most
-            self._most, self._since = self._now, now
+            self._most_before = self.now if both else self._most
+            self._most, self._since = self.now, now
         return max(self._most, self._most_before)
 
 

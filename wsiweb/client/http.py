@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["HttpTransport", "tls_context"]
 
 _CHUNK = 256 * 1024
+_MOMENT = 1.0  # seconds for which connections are opened that nobody has asked for yet
 _PARENTS: list[Any] = []  # sessions that a fork brought along: kept, lest they be closed here
 
 
@@ -110,25 +111,31 @@ class HttpTransport:
 
     async def connect(self, count: int) -> int:
         """Open connections before they are needed; see `Transport.connect`."""
+        if self._proxy is not None:  # which has connections of its own
+            return 0
+        opening = [asyncio.create_task(self._connection()) for _ in range(count)]
+        try:
+            # One that is slow must not keep the others from those who could use them.
+            await asyncio.wait(opening, timeout=_MOMENT)
+        finally:
+            # Given back together: else one that was open already would be taken several times.
+            ready = [_given_back(one) for one in opening]
+        return sum(ready)
+
+    async def _connection(self) -> aiohttp.connector.Connection:
         import aiohttp
         from yarl import URL
 
-        if self._proxy is not None:  # which has connections of its own
-            return 0
-        session, loop = self._opened(), asyncio.get_running_loop()
+        session = self._opened()
         connector = session.connector
         assert connector is not None  # noqa: S101 - it was opened just now
-        request = aiohttp.ClientRequest("GET", URL(self._base_url, encoded=True), loop=loop)
-
-        async def one() -> aiohttp.connector.Connection:
-            return await connector.connect(request, [], session.timeout)
-
-        opened = await asyncio.gather(*(one() for _ in range(count)), return_exceptions=True)
-        # Given back together: else one that was open already would be counted several times.
-        ready = [one for one in opened if not isinstance(one, BaseException)]
-        for connection in ready:
-            connection.release()
-        return len(ready)
+        url = URL(self._base_url, encoded=True)
+        request = aiohttp.ClientRequest("GET", url, loop=asyncio.get_running_loop())
+        watched = [
+            aiohttp.tracing.Trace(session, config, config.trace_config_ctx())
+            for config in session.trace_configs
+        ]
+        return await connector.connect(request, watched, session.timeout)
 
     async def _chunks(
         self, answer: aiohttp.ClientResponse, request: Request
@@ -261,6 +268,19 @@ def _in_words(error: Exception) -> str:
             return f"The answer is not HTTP as it should be ({error.message})."
         case _:
             return f"The exchange failed ({type(error).__name__}: {error})."
+
+
+def _given_back(opening: asyncio.Task[aiohttp.connector.Connection]) -> bool:
+    """Put a connection into the pool, or end the attempt; tell whether it can be used."""
+    if not opening.done():
+        opening.cancel()
+        return False
+    if opening.cancelled() or opening.exception() is not None:
+        return False
+    connection = opening.result()
+    is_open = connection.protocol is not None and connection.protocol.is_connected()
+    connection.release()
+    return is_open
 
 
 async def _count_connection(*_: object) -> None:

@@ -112,6 +112,12 @@ class Pace:
     known : Known, optional
         What was learnt before.
 
+    Attributes
+    ----------
+    soonest : float
+        Seconds until the quickest answer began, of whatever kind: the network takes no longer. 0
+        before any has come. It may be read from any thread.
+
     Examples
     --------
     >>> pace = Pace(8, 400)
@@ -138,6 +144,7 @@ class Pace:
         # By the number of requests that were under way at once.
         self._lists = {key: _Figures(*values, 0) for key, values in known.lists.items()}
         self._single = known.single
+        self.soonest = min((figures.first for figures in self._lists.values()), default=0.0)
         self._hint = 0.0  # seconds until the answer to something else began
         self._probed = False  # whether a single frame was asked for, to see
         self._count = 0
@@ -153,12 +160,7 @@ class Pace:
     @property
     def capacity(self) -> int:
         """Requests that are worth having under way when there is no end of frames."""
-        return self.plan(10_000).places
-
-    @property
-    def round_trip(self) -> float:
-        """Seconds that the network takes, at most: nothing was answered sooner."""
-        return min((figures.first for figures in self._lists.values()), default=self._hint)
+        return self.most_places if self.fixed else self._quickest(10_000, 1_000).places
 
     def plan(self, waiting: int, connected: int = 1_000) -> Plan:
         """Return how to ask for frames.
@@ -176,6 +178,9 @@ class Pace:
         if self._should_probe():
             self._probed = True
             return Plan(1, 1)
+        return self._quickest(waiting, connected)
+
+    def _quickest(self, waiting: int, connected: int) -> Plan:
         times = {places: self._seconds(waiting, places, connected) for places in self._choices()}
         places = min(times, key=lambda places: (times[places], places))
         if self._single is not None:
@@ -206,6 +211,7 @@ class Pace:
             Seconds until its first byte, and until its last.
         """
         self._count += 1
+        self._see(first)
         if frames == 1:
             before = self._single
             self._single = total if before is None else before + _WEIGHT * (total - before)
@@ -227,12 +233,17 @@ class Pace:
             self._strange = 0
             self._lists = {key: _Figures(first, each, self._count)}
             self._single, self._probed = None, False
+            self.soonest = first
         for old in [key for key, one in self._lists.items() if self._count - one.seen > _OLD]:
             del self._lists[old]
 
     def hint(self, first: float) -> None:
         """Take in the seconds until an answer that has no frames began: better than nothing."""
         self._hint = first
+        self._see(first)
+
+    def _see(self, first: float) -> None:
+        self.soonest = min(self.soonest or first, first)
 
     @staticmethod
     def _is_strange(known: float, seen: float) -> bool:
@@ -260,7 +271,7 @@ class Pace:
         """Return what so many frames would take in so many requests at once."""
         used = min(places, waiting)
         first, each = self._figures(_bucket(used))
-        shake = (self.round_trip or _FIRST) if used > connected else 0.0
+        shake = (self.soonest or _FIRST) if used > connected else 0.0
         share = self._share(waiting, used)
         waves = math.ceil(waiting / (share * used))
         return shake + waves * (first + share * each) + math.ceil(waiting / share) * _OWN

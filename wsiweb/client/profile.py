@@ -47,7 +47,8 @@ class ServerProfile:
         Longest list of frames that may be tried; 1 for an archive that answers no lists.
     longest_url : int
         Characters that a URL may have. (Orthanc refuses somewhat above 8,000; others from 8,190
-        on, headers included, or 4,096.) Halved when a longer one is refused.
+        on, headers included, or 4,096.) Halved when a longer one is refused, and not kept: what
+        was refused may have been something else.
     pace : Known
         How fast it was when it was last asked.
     """
@@ -64,7 +65,6 @@ class _File(msgspec.Struct):
     url: str
     most_frames: int
     pace: Known
-    longest_url: int = ServerProfile.longest_url
 
 
 def recall(base_url: str, folder: Path | None = None) -> ServerProfile:
@@ -83,11 +83,10 @@ def recall(base_url: str, folder: Path | None = None) -> ServerProfile:
         if path is not None and time.time() - path.stat().st_mtime < _FRESH:
             file = msgspec.json.decode(path.read_bytes(), type=_File)
             if file.url == base_url:
-                return ServerProfile(
-                    most_frames=max(1, file.most_frames),
-                    longest_url=max(1, file.longest_url),
-                    pace=file.pace.sane(),
-                )
+                profile = ServerProfile(pace=file.pace.sane())
+                if file.most_frames == 1:
+                    profile.most_frames = 1
+                return profile
     return ServerProfile()
 
 
@@ -96,9 +95,7 @@ def remember(base_url: str, profile: ServerProfile, folder: Path | None = None) 
     path = _path_of(base_url, folder)
     if path is None or not profile.pace.lists:
         return
-    content = msgspec.json.encode(
-        _File(base_url, profile.most_frames, profile.pace, profile.longest_url)
-    )
+    content = msgspec.json.encode(_File(base_url, profile.most_frames, profile.pace))
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two scripts may end at once: each writes a file of its own, and the later one stays.

@@ -154,6 +154,7 @@ class Departures:
                 flights += self._take(ahead, along)
             self._send(flights)
             free -= 1
+            room -= len(flights)
         if key in self._queues:
             self._queues[key] = self._queues.pop(key)  # to the end: others get their turn
         return True
@@ -281,9 +282,9 @@ class Departures:
 
 
 def _in_order(flights: list[Flight]) -> list[Flight]:
-    """Return frames in the order of a list: of those wanted next, in which a file is read."""
-    wanted = enumerate(flights)
-    key = {flight: (flight.priority, at // _RUN, flight.address.number) for at, flight in wanted}
+    """Return frames sorted by number, as an archive reads its file, within runs of `_RUN`."""
+    places = enumerate(flights)
+    key = {flight: (flight.priority, at // _RUN, flight.address.number) for at, flight in places}
     return sorted(flights, key=key.__getitem__)
 
 

@@ -362,6 +362,7 @@ _FRAME_MARKERS = {
     0xC3: Codec.JPEG_LOSSLESS,
     0xF7: Codec.JPEG_LS,
 }
+_LONGEST_BEGINNING = 8192  # bytes that are remembered
 _MOST_SEGMENTS = 4096  # before the start of frame; an ICC profile takes some dozens
 _RLE_HEADER = 64
 
@@ -402,7 +403,8 @@ def _sniff_jpeg(data: bytes | memoryview) -> Codec | None:
         if marker == 0xFF:  # fill byte
             position += 1
         elif marker in _FRAME_MARKERS:
-            _known_beginning = bytes(data[: position + 4]), _FRAME_MARKERS[marker]
+            if position < _LONGEST_BEGINNING:
+                _known_beginning = bytes(data[: position + 4]), _FRAME_MARKERS[marker]
             return _FRAME_MARKERS[marker]
         else:
             position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")

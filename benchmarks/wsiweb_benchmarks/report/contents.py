@@ -176,7 +176,8 @@ def _costs(results: Results) -> list[Block]:
     blocks: list[Block] = [
         Heading(2, "Requests, processor, memory"),
         Paragraph(
-            "Requests, connections and bytes are the server's count. Memory is the peak of what is "
+            "Requests, connections and bytes are the server's count; a connection counts when a "
+            "request comes on it. Memory is the peak of what is "
             "resident minus what was before the operation, the pixels that are returned included. "
             "First pixels: until the first array is in the caller's hands."
         ),

@@ -163,6 +163,10 @@ def _memory(results: Results) -> Iterator[Promise]:
 
 def _learning(results: Results) -> Iterator[Promise]:
     """Compare what is learnt with the best fixed settings."""
+    for row, error in results.unlearnt():
+        yield Promise(
+            what=f"{results.name(row)}: settings are learnt", found=error or "no time", kept=False
+        )
     for row, chosen, best in results.learnt():
         ratio = chosen.wall / best.wall
         yield Promise(

@@ -196,6 +196,10 @@ class Results:
                 found.append((row, chosen, best))
         return found
 
+    def unlearnt(self) -> list[tuple[Row, str]]:
+        """Return the rows that were swept where what was learnt has failed, and why."""
+        return [(one.row, one.error) for one in self.run.swept if one.learnt and not one.walls]
+
     # Words --------------------------------------------------------------------------------------
 
     def place(self, condition: str, slide: str) -> str:

@@ -136,7 +136,7 @@ def learnt(results: Results) -> Table | None:
     rows = []
     for row, chosen, best in results.learnt():
         worst = max(
-            (one for one in results.run.swept if one.row == row and one.walls),
+            (one for one in results.run.swept if one.row == row and one.walls and not one.learnt),
             key=lambda one: one.wall,
         )
         rows.append(
