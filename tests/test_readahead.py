@@ -32,7 +32,7 @@ def _settle(slide, seconds=5.0):
 
 @pytest.mark.parametrize(("delay", "tiles"), [(0.0, 3), (0.1, 9)])
 def test_far_away_more_is_fetched_when_a_walk_is_recognised(faulty, delay, tiles):
-    app, server = faulty(Fault("metadata", delay=delay), Fault("/frames/", delay=delay))
+    app, server = faulty(Fault("/", delay=delay))
     slide = _opened(server)
     for n in range(2):
         slide.read_region((n * 64, 0), 0, (64, 64))

@@ -216,4 +216,9 @@ def _decode(frame: bytes, info: LevelInfo) -> np.ndarray:
     if info.photometric == "RGB" and frame[:2] == b"\xff\xd8" and b"Adobe" not in frame[:64]:
         # Nothing in such a stream says that it is RGB; Pillow believes the Adobe marker.
         frame = frame[:2] + _ADOBE_RGB + frame[2:]
-    return np.asarray(Image.open(io.BytesIO(frame))).reshape(shape)
+    decoded = np.asarray(Image.open(io.BytesIO(frame)))
+    rows, columns = decoded.shape[:2]
+    # Tiles at the edge should be padded; some writers cut them off instead.
+    tile = np.zeros(shape, np.uint8)
+    tile[:rows, :columns] = decoded.reshape(rows, columns, info.samples)
+    return tile

@@ -350,7 +350,10 @@ class Runner:
                 for name, one in operations().items()
                 if any(done.row.operation == name for done in self._measurements)
             },
-            slides=self._slides,
+            slides={  # without paths, which are nobody else's business
+                name: msgspec.structs.replace(slide, folder="")
+                for name, slide in self._slides.items()
+            },
             ways=tuple(self._ways),
             checks=self._checks,
             measurements=tuple(self._measurements),

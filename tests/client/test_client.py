@@ -340,7 +340,8 @@ def test_a_url_that_is_too_long_is_halved_until_it_is_not(tmp_path, status):
         assert archive._client.profile.most_frames > 1
         slide._frames.forget(slide.levels[0].instance_uids)
         slide.read_region((0, 0), 0, (8192, 4096))
-        assert all(len(path) <= 2100 for path in app.paths("/frames/")[len(lists) :])
+        again = [path for path in app.paths("/frames/")[len(lists) :] if len(path) > 2100]
+        assert bool(again) == (status == 500)  # a 500 may have been bad luck
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, "NotFound"), (500, "ArchiveError")])
