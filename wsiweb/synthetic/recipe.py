@@ -7,11 +7,12 @@ from typing import Literal, get_args
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
-__all__ = ["Offsets", "Photometric", "Recipe", "Tiling", "level_size"]
+from wsiweb.part10 import Offsets
+
+__all__ = ["Photometric", "Recipe", "Tiling", "level_size"]
 
 Tiling = Literal["TILED_FULL", "TILED_SPARSE"]
 Photometric = Literal["YBR_FULL_422", "RGB", "MONOCHROME2"]
-Offsets = Literal["basic", "extended", "none"]
 
 # Part of every UID. To be raised with each change of what a seed looks like: two different
 # objects must never bear the same SOP Instance UID.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as PillowImage
 
+from wsiweb.part10 import FrameFile
 from wsiweb.synthetic import encode, headers, pictures
-from wsiweb.synthetic.part10 import FrameFile
 from wsiweb.synthetic.pyramid import Cascade, Miniature, Rows, Tiler
 from wsiweb.synthetic.recipe import Recipe, level_size
 from wsiweb.synthetic.texture import BLOCK, Tissue

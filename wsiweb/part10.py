@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Literal, Self
 
 import pydicom
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from wsiweb.synthetic.recipe import Offsets
+__all__ = ["FrameFile", "Offsets", "element", "sequence"]
 
-__all__ = ["FrameFile", "element", "sequence"]
+Offsets = Literal["basic", "extended", "none"]
 
 _LONG = frozenset({"OB", "OV", "OW", "SQ"})  # VRs with a length of 32 bits (PS3.5 7.1.2)
 _UNDEFINED = 0xFFFFFFFF
@@ -48,6 +48,10 @@ class FrameFile:
         Kind of offset table of an encapsulated file.
     raw_bytes : int
         Bytes of all frames before compression.
+
+    Notes
+    -----
+    In a lossy file, LossyImageCompressionRatio is written when it is known.
 
     Raises
     ------
@@ -125,7 +129,7 @@ class FrameFile:
         """All bytes before the first frame, with what is known of the frames by now."""
         done = len(self._lengths) == self._count
         lengths = self._lengths if done else [0] * self._count
-        if self._encapsulated:
+        if self._header.get("LossyImageCompression") == "01":
             ratio = self._raw_bytes / max(sum(lengths), 1) if done else 0.0
             # Ten characters, whatever the number: the header must not change its length.
             self._header.LossyImageCompressionRatio = f"{min(ratio, 99999):010.4f}"

@@ -1,0 +1,1 @@
+"""Results: arrays and shapes to DICOM objects about a slide, and what others stored, read back."""

@@ -1,0 +1,145 @@
+"""Coded terms by name.
+
+What DICOM objects say about their content they say in codes (PS3.16): a value, a scheme and a
+meaning. Here a code may be given as one of pydicom's (``codes.SCT.Neoplasm``), as the three texts,
+or as a name that is looked up in the same dictionary.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.coding import Code
+
+    Term = str | tuple[str, str, str] | Code | CodedConcept
+    """A coded term: one of pydicom's, (value, scheme, meaning), or a name to look up."""
+
+__all__ = ["Term", "coded"]
+
+_SCHEMES = ("SCT", "DCM", "UCUM", "NCIt", "LN", "SRT")  # the first that knows a name is believed
+_LONGEST_MEANING = 64  # characters, VR LO
+_LONGEST_VALUE = 16  # characters, VR SH
+
+
+def coded(term: Term, what: str) -> CodedConcept:
+    """Return a term as highdicom wants it.
+
+    Parameters
+    ----------
+    term : str, tuple of str, Code or CodedConcept
+        A name of pydicom's dictionary, however it is cased and spaced (``"Neoplasm"``,
+        ``"morphologically abnormal structure"``), perhaps with its scheme (``"SCT:Neoplasm"``);
+        (value, scheme, meaning); or a code of pydicom's or highdicom's.
+    what : str
+        What the term is for, said in errors.
+
+    Raises
+    ------
+    ValueError
+        For a name that the dictionary does not know, with what is like it; or for a code that
+        DICOM cannot hold.
+
+    Examples
+    --------
+    >>> coded("neoplasm", "the type of a segment").value
+    '108369006'
+    >>> coded("neoplasmus", "the type of a segment")
+    Traceback (most recent call last):
+        ...
+    ValueError: 'neoplasmus' is not in the dictionary of coded terms, and is given as the type of \
+a segment. Is it one of SCT:Neoplasm, ...?
+    """
+    from highdicom.sr import CodedConcept
+    from pydicom.sr.coding import Code
+
+    if isinstance(term, CodedConcept):
+        return term
+    if isinstance(term, str):
+        term = _looked_up(term, what)
+    elif not isinstance(term, Code):
+        term = _from_texts(term, what)
+    return CodedConcept(term.value, term.scheme_designator, term.meaning, term.scheme_version)
+
+
+def _from_texts(term: Any, what: str) -> Code:
+    from pydicom.sr.coding import Code
+
+    try:
+        value, scheme, meaning = (str(text).strip() for text in term)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"A coded term is a name, one of pydicom's codes or (value, scheme, meaning); {term!r} "
+            f"is given as {what}."
+        ) from None
+    too_long = max(len(value), len(scheme)) > _LONGEST_VALUE or len(meaning) > _LONGEST_MEANING
+    if too_long or not (value and scheme and meaning):
+        raise ValueError(
+            f"The code {term!r}, given as {what}, cannot be written: value and scheme have 1 to "
+            f"{_LONGEST_VALUE} characters, the meaning 1 to {_LONGEST_MEANING}."
+        )
+    return Code(value, scheme, meaning)
+
+
+def _looked_up(name: str, what: str) -> Code:
+    scheme, _, plain = name.rpartition(":")
+    found = _dictionary().get(_plain(plain), {})
+    if scheme:
+        found = {key: code for key, code in found.items() if key.lower() == scheme.strip().lower()}
+    for key in (*_SCHEMES, *found):
+        if key in found:
+            return found[key]
+    raise ValueError(
+        f"{name!r} is not in the dictionary of coded terms, and is given as {what}. "
+        f"{_suggestions(plain)}"
+    )
+
+
+def _suggestions(name: str) -> str:
+    known = _dictionary()
+    plain = _plain(name)
+    near = difflib.get_close_matches(plain, known, n=5, cutoff=0.6)
+    near += [other for other in known if plain and plain in other and other not in near][:3]
+    if not near:
+        return "Give its (value, scheme, meaning) instead."
+    names = [f"{next(iter(known[one]))}:{_keyword(one)}" for one in near]
+    return f"Is it one of {', '.join(names)}? Else give its (value, scheme, meaning)."
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def _keyword(plain: str) -> str:
+    return _keywords()[plain]
+
+
+@functools.cache
+def _keywords() -> dict[str, str]:
+    from pydicom.sr.codedict import codes
+
+    return {
+        _plain(keyword): keyword
+        for scheme in codes.schemes()
+        for keyword in getattr(codes, scheme).dir()
+    }
+
+
+@functools.cache
+def _dictionary() -> dict[str, dict[str, Code]]:
+    """Return codes by plain name, and then by scheme."""
+    from pydicom.sr.codedict import codes
+
+    found: dict[str, dict[str, Code]] = {}
+    for scheme in sorted(codes.schemes(), key=lambda one: (one not in _SCHEMES, one)):
+        collection = getattr(codes, scheme)
+        for keyword in collection.dir():
+            try:
+                code = getattr(collection, keyword)
+            except (AttributeError, RuntimeError):  # one name with several codes: not by name
+                continue
+            found.setdefault(_plain(keyword), {})[scheme] = code
+    return found

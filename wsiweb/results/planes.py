@@ -1,0 +1,148 @@
+"""The pixel matrix that a result fills, and how matrices of one slide lie upon each other.
+
+All levels of a pyramid have their top left **corner** in common, and so have the matrices of
+results: pixel i of a matrix that is d times coarser covers the pixels from i d to (i + 1) d. So its
+centre lies at (i + 0.5) d, half a coarse pixel from where scaling indices would put it. Origins in
+headers do not come into this: many writers copy that of level 0, which is the **centre** of its
+first pixel, into all levels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wsiweb.pixels.geometry import Geometry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wsiweb.pixels.pyramid import Level, Pyramid
+
+__all__ = ["Plane"]
+
+_SLACK = 1.0  # pixels by which a matrix of a given scale may be larger or smaller than the slide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plane:
+    """A pixel matrix that covers the slide.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Width and height in pixels.
+    downsample : float
+        Pixels of level 0 along the edge of one of its pixels.
+    level : Level
+        The level it was made from: its own, or the coarsest that is no coarser.
+    geometry : Geometry
+        Where it lies on the slide.
+    """
+
+    size: tuple[int, int]
+    downsample: float
+    level: Level
+    geometry: Geometry
+
+    @classmethod
+    def at_level(cls, pyramid: Pyramid, number: int) -> Plane:
+        """Return the matrix of a level.
+
+        Raises
+        ------
+        IndexError
+            For a level that the slide does not have.
+        ValueError
+            For a slide that does not say its scale or place.
+        """
+        if not 0 <= number < len(pyramid.levels):
+            raise IndexError(
+                f"There is no level {number}; the slide has 0 to {len(pyramid.levels) - 1}."
+            )
+        level = pyramid.levels[number]
+        base = _placed(pyramid)
+        geometry = _coarser(base, level.downsample)
+        return cls(size=level.size, downsample=level.downsample, level=level, geometry=geometry)
+
+    @classmethod
+    def at_mpp(cls, pyramid: Pyramid, mpp: float, size: tuple[int, int]) -> Plane:
+        """Return a matrix of another scale.
+
+        Parameters
+        ----------
+        pyramid : Pyramid
+            The slide.
+        mpp : float
+            Micrometres per pixel, along both axes.
+        size : tuple of int
+            Width and height, which must be those of the slide at that scale, within a pixel.
+
+        Raises
+        ------
+        ValueError
+            For a scale or a size that does not fit the slide.
+        """
+        base = _placed(pyramid)
+        if not (math.isfinite(mpp) and mpp > 0):
+            raise ValueError(f"mpp is a positive number of micrometres per pixel, not {mpp!r}.")
+        factors = [mpp / 1000 / spacing for spacing in base.spacing]
+        whole = [edge / factor for edge, factor in zip(pyramid.levels[0].size, factors, strict=True)]
+        if any(abs(edge - wanted) > _SLACK for edge, wanted in zip(size, whole, strict=True)):
+            wanted = " x ".join(f"{edge:.1f}" for edge in whole)
+            raise ValueError(
+                f"At {mpp} um per pixel the slide has {wanted} pixels (width x height); what was "
+                f"given has {size[0]} x {size[1]}."
+            )
+        downsample = sum(factors) / 2
+        return cls(
+            size=size,
+            downsample=downsample,
+            level=pyramid.level_for_downsample(downsample),
+            geometry=_coarser(base, *factors),
+        )
+
+    def picks(self, other: Plane, axis: int) -> NDArray[np.int64]:
+        """Return which pixel of this matrix stands for each pixel of a coarser one.
+
+        Parameters
+        ----------
+        other : Plane
+            The coarser matrix.
+        axis : int
+            0 along x, 1 along y.
+
+        Returns
+        -------
+        numpy.ndarray
+            Zero-based, rising, int64: of each of the other's pixels, the pixel under its centre.
+        """
+        step = other.downsample / self.downsample
+        centres = (np.arange(other.size[axis]) + 0.5) * step
+        return np.minimum(np.floor(centres).astype(np.int64), self.size[axis] - 1)
+
+
+def _placed(pyramid: Pyramid) -> Geometry:
+    geometry = pyramid.levels[0].geometry
+    if geometry is None:
+        raise ValueError(
+            "The headers of this slide do not say its PixelSpacing, or not where on the glass it "
+            "lies (ImageOrientationSlide, TotalPixelMatrixOriginSequence), so no result can be "
+            "placed on it."
+        )
+    return geometry
+
+
+def _coarser(base: Geometry, across: float, down: float | None = None) -> Geometry:
+    """Return the geometry of a matrix with the same corner and larger pixels."""
+    down = across if down is None else down
+    origin = base.to_slide([across / 2, down / 2])  # the centre of its first pixel
+    return Geometry(
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
+        row_direction=base.row_direction,
+        column_direction=base.column_direction,
+        spacing=(base.spacing[0] * across, base.spacing[1] * down),
+    )
