@@ -1,0 +1,65 @@
+"""The command ``wsiweb``: what the library does, from a shell.
+
+Commands print for people; with ``--json`` they print for programs. Failures are one line on
+stderr and exit status 1; a wrong call is exit status 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wsiweb.cli import measuring, reading, serving
+
+__all__ = ["main"]
+
+
+class _Group(click.Group):
+    """Turns the library's errors into one line each."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from wsiweb.errors import WsiwebError
+
+        try:
+            return super().invoke(ctx)
+        except (WsiwebError, ValueError, IndexError) as error:
+            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends quietly: the reader (head, less) has seen enough
+        except OSError as error:
+            raise click.ClickException(
+                f"{error.strerror or error}: {error.filename or ''}"
+            ) from error
+        except MemoryError as error:
+            raise click.ClickException("There is not enough memory for that.") from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="wsiweb")
+def main() -> None:
+    """Whole-slide pathology images over DICOMweb.
+
+    TARGET is the base URL of a DICOMweb service (https://pacs.lab/dicom-web) or a folder of
+    DICOM files, which is read as if it were one.
+
+    \b
+    Try first:
+      wsiweb demo                       make, serve and read a slide on this machine
+      wsiweb slides TARGET              what is there?
+      wsiweb thumbnail TARGET -o a.png  how does it look?
+    """  # noqa: D301 - click wants the backspace itself
+
+
+for command in (
+    serving.demo,
+    serving.serve,
+    reading.studies,
+    reading.slides,
+    reading.info,
+    reading.thumbnail,
+    reading.region,
+    reading.tile,
+    measuring.bench,
+):
+    main.add_command(command)

@@ -1,0 +1,100 @@
+"""Commands that serve slides on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["demo", "serve"]
+
+
+@click.command()
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--out",
+    "-o",
+    default="wsiweb-demo",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the slide and the pictures go [wsiweb-demo].",
+)
+@click.option(
+    "--size", default=20_000, type=click.IntRange(min=256), help="Side of the slide in pixels."
+)
+def demo(folder: Path | None, out: Path, size: int) -> None:
+    """Make a slide, serve it, read it back.
+
+    The slide is served on this machine only, and read through DICOMweb.
+
+    With a FOLDER of DICOM files, the first slide in it is read instead.
+    """
+    from wsiweb import demo as show
+
+    out.mkdir(parents=True, exist_ok=True)
+    if folder is None:
+        with click.progressbar(
+            length=100, label=f"Making a slide of {size} x {size} px", file=sys.stderr
+        ) as bar:
+            folder = show.slide_folder(
+                out, size, lambda done, total: bar.update(100 * done // total - bar.pos)
+            )
+            bar.update(100 - bar.pos)
+    show.read_through_socket(folder, out, click.echo)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    default=8787,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="0 takes a free one.",
+)
+@click.option(
+    "--stow", is_flag=True, help="Accept new instances (STOW-RS); existing files stay as they are."
+)
+@click.option(
+    "--allow-remote",
+    is_flag=True,
+    help="Listen on other than loopback addresses. There is no login: everyone who reaches the "
+    "port sees everything.",
+)
+@click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="NAME",
+    help="Answer under this name too, as a reverse proxy passes it on; repeatable.",
+)
+def serve(
+    folder: Path,
+    host: str,
+    port: int,
+    *,
+    stow: bool,
+    allow_remote: bool,
+    allow_host: tuple[str, ...],
+) -> None:
+    """Serve a FOLDER as a DICOMweb archive.
+
+    Ctrl-C ends it. Files are only read; with --stow, what is sent is written as new files below
+    FOLDER.
+    """
+    from wsiweb.server import run_forever
+
+    def ready(url: str) -> None:
+        click.echo(f"Serving {folder} at {url}   (Ctrl-C ends)")
+
+    run_forever(
+        folder,
+        host=host,
+        port=port,
+        stow=stow,
+        allow_remote=allow_remote,
+        allow_host=allow_host,
+        on_ready=ready,
+    )
