@@ -7,16 +7,13 @@ micrometres per pixel) and done elsewhere: regions in `wsiweb.regions`, frames i
 
 from __future__ import annotations
 
-import math
-import numbers
 from operator import index
 from typing import TYPE_CHECKING, Any, Self
 
-from wsiweb import loop, regions, stream
+from wsiweb import loop, regions, stream, views
+from wsiweb.arguments import whole
 from wsiweb.errors import NotFound
-from wsiweb.frames import Priority
 from wsiweb.pixels import tiling
-from wsiweb.pixels.pyramid import Level
 from wsiweb.readahead import ReadAhead
 
 if TYPE_CHECKING:
@@ -25,14 +22,11 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames import EncodedImage, Frames
-    from wsiweb.pixels.pyramid import Pyramid, TiledImage
+    from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
 
 __all__ = ["Slide"]
 
-_FARTHEST = 2**40  # pixels
-_FARTHEST_MM = 1e6
 _ASSOCIATED = ("label", "overview", "thumbnail")
-_MICROMETRES = 1000.0  # in a millimetre
 
 Pair = tuple[int, int]
 
@@ -181,8 +175,8 @@ class Slide:
         self, location: Pair, level: int, size: Pair, channel: int, z: int
     ) -> regions.Canvas:
         image = self._level(level)
-        corner = tiling.to_level(_whole(location, "location"), image.downsample)
-        return regions.Canvas(image, corner, _whole(size, "size"), channel, z)
+        corner = tiling.to_level(whole(location, "location"), image.downsample)
+        return regions.Canvas(image, corner, whole(size, "size"), channel, z)
 
     def read_regions(
         self,
@@ -253,17 +247,8 @@ class Slide:
     def _at_mpp(
         self, location: Pair, size: Pair, mpp: float, channel: int, z: int
     ) -> Coroutine[Any, Any, np.ndarray]:
-        own = self._scale()
-        if not isinstance(mpp, numbers.Real) or not 0 < mpp < float("inf"):
-            raise ValueError(f"mpp must be a positive number of micrometres, not {mpp!r}.")
-        image = self._level(self._pyramid.level_for_mpp(mpp).index)
-        x, y = (value / image.downsample for value in _whole(location, "location"))
-        width, height = _whole(size, "size")
-        if width < 0 or height < 0:
-            raise ValueError(f"The size {size} is negative.")
-        step_x, step_y = (mpp / (scale * image.downsample) for scale in own)
-        box = (x, y, x + width * step_x, y + height * step_y)
-        return regions.read_box(self._frames, image, box, (width, height), channel, z)
+        pyramid = self._checked()
+        return views.at_mpp(self._frames, pyramid, location, size, mpp, channel=channel, z=z)
 
     def read_region_mm(
         self,
@@ -302,7 +287,7 @@ class Slide:
         ValueError
             When the slide has no scale, or no position on the glass for ``origin="slide"``.
         """
-        return loop.run(self._region_mm(location, size, level, origin, channel, z))
+        return loop.run(self._in_mm(location, size, level, origin, channel, z))
 
     async def read_region_mm_async(
         self,
@@ -315,9 +300,9 @@ class Slide:
         z: int = 0,
     ) -> np.ndarray:
         """Read a region given in millimetres; see `read_region_mm`."""
-        return await loop.wait(self._region_mm(location, size, level, origin, channel, z))
+        return await loop.wait(self._in_mm(location, size, level, origin, channel, z))
 
-    def _region_mm(
+    def _in_mm(
         self,
         location: tuple[float, float],
         size: tuple[float, float],
@@ -327,28 +312,9 @@ class Slide:
         z: int,
     ) -> Coroutine[Any, Any, np.ndarray]:
         image = self._level(level)
-        location, size = _finite(location, "location"), _finite(size, "size")
-        scale = [value * image.downsample / _MICROMETRES for value in self._scale()]
-        match origin:
-            case "image":
-                x, y = location[0] / scale[0], location[1] / scale[1]
-            case "slide":
-                if image.geometry is None:
-                    raise ValueError("The headers do not say where on the glass the image lies.")
-                x, y = image.geometry.to_pixel(location).tolist()
-            case _:
-                raise ValueError(f'origin is "image" or "slide", not {origin!r}.')
-        corner = _nearest(x), _nearest(y)
-        extent = _nearest(size[0] / scale[0]), _nearest(size[1] / scale[1])
-        return regions.fill(self._frames, regions.Canvas(image, corner, extent, channel, z))
-
-    def _scale(self) -> tuple[float, float]:
-        if self.mpp is None:
-            raise ValueError(
-                "This slide has no scale (PixelSpacing is missing), so micrometres and millimetres "
-                "mean nothing here; read it by level and pixel with read_region."
-            )
-        return self.mpp
+        return views.in_millimetres(
+            self._frames, self._pyramid, location, size, image, origin, channel=channel, z=z
+        )
 
     # Tiles and whole images -----------------------------------------------------------------
 
@@ -414,43 +380,11 @@ class Slide:
         numpy.ndarray
             Shape (height, width, samples).
         """
-        return loop.run(self._thumbnail(size))
+        return loop.run(views.thumbnail(self._frames, self._checked(), size))
 
     async def thumbnail_async(self, size: int | Pair = 512) -> np.ndarray:
         """Return the whole slide, made to fit; see `thumbnail`."""
-        return await loop.wait(self._thumbnail(size))
-
-    def _thumbnail(self, size: int | Pair) -> Coroutine[Any, Any, np.ndarray]:
-        box = _whole(size if isinstance(size, tuple) else (size, size), "size")
-        if min(box) < 1:
-            raise ValueError(f"A thumbnail has at least one pixel; {size} was asked for.")
-        width, height = self.size
-        factor = min(1.0, box[0] / width, box[1] / height)
-        fit = (max(1, round(width * factor)), max(1, round(height * factor)))
-        image = self._source_for(fit)
-        # A level's last pixel may reach beyond the slide, where its size was rounded up.
-        right, bottom = map(float, image.size)
-        if isinstance(image, Level):
-            right, bottom = width / image.downsample, height / image.downsample
-        box = (0.0, 0.0, right, bottom)
-        return regions.read_box(
-            self._frames, image, box, fit, fine=False, priority=Priority.THUMBNAIL
-        )
-
-    def _source_for(self, fit: Pair) -> TiledImage:
-        """Return the smallest image of the whole slide that has the pixels for a thumbnail."""
-        self._check_open()
-        enough: list[TiledImage] = [
-            level for level in self.levels if level.size[0] >= fit[0] and level.size[1] >= fit[1]
-        ]
-        source = enough[-1] if enough else self.levels[0]
-        ready = self.associated.get("thumbnail")
-        # A slide without low levels would have to be read whole; its THUMBNAIL is then the better
-        # source, though it may be of another quality.
-        large = source.size[0] * source.size[1] > 64 * fit[0] * fit[1]
-        if large and ready is not None and ready.size[0] >= fit[0]:
-            return ready
-        return source
+        return await loop.wait(views.thumbnail(self._frames, self._checked(), size))
 
     @property
     def label(self) -> np.ndarray:
@@ -475,7 +409,7 @@ class Slide:
         return self._whole_image("overview")
 
     def _whole_image(self, name: str) -> np.ndarray:
-        self._check_open()
+        self._checked()
         image = self.associated.get(name)
         if image is None:
             there = ", ".join(self.associated) or "none"
@@ -498,44 +432,16 @@ class Slide:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _check_open(self) -> None:
+    def _checked(self) -> Pyramid:
         if self._closed:
             raise ValueError("This slide is closed; open it again.")
+        return self._pyramid
 
     def _level(self, number: int) -> Level:
-        self._check_open()
+        self._checked()
         number = index(number)
         if not 0 <= number < len(self.levels):
             raise IndexError(
                 f"There is no level {number}; the slide has 0 to {len(self.levels) - 1}."
             )
         return self.levels[number]
-
-
-def _nearest(value: float) -> int:
-    """Round to the nearest whole number, halves up: neighbouring regions stay neighbours."""
-    return math.floor(value + 0.5)
-
-
-def _whole(pair: Pair, name: str) -> Pair:
-    """Check that a pair is two whole numbers (numpy's among them) of a size that pixels have."""
-    try:
-        first, second = pair
-        whole = index(first), index(second)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} takes two whole numbers, (x, y); {pair!r} was given.") from None
-    if max(map(abs, whole)) > _FARTHEST:
-        raise ValueError(f"{name} is far beyond every slide.")
-    return whole
-
-
-def _finite(pair: tuple[float, float], name: str) -> tuple[float, float]:
-    """Check that a pair is two numbers, and not beyond every slide."""
-    try:
-        first, second = pair
-        finite = float(first), float(second)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name} takes two numbers, (x, y); {pair!r} was given.") from None
-    if not all(abs(value) < _FARTHEST_MM for value in finite):  # NaN neither
-        raise ValueError(f"{name} is far beyond every slide: {pair!r}.")
-    return finite
