@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from wsiweb import loop
 from wsiweb.client.auth import as_auth
 from wsiweb.client.client import DicomwebClient
+from wsiweb.client.headers import series_headers
 from wsiweb.client.http import HttpTransport
 from wsiweb.client.in_process import AsgiTransport
 from wsiweb.client.profile import recall
-from wsiweb.errors import ArchiveError, Busy, NotFound, Unauthorized, Unreachable
+from wsiweb.errors import NotFound
 from wsiweb.frames import Frames
 from wsiweb.listing import Listing
 from wsiweb.pixels.decode import load_codecs
@@ -169,19 +170,19 @@ def _transport_to(place: _Place) -> HttpTransport | AsgiTransport:
     return AsgiTransport(start, Path(place.where).as_uri())
 
 
-def _reopen(place: _Place, pyramid: Pyramid) -> Slide:
-    """Return a slide that was pickled, perhaps in another process."""
-    frames = _frames_at(place)
-    # A worker gets its slide anew with each task, and should not connect anew each time.
-    _reopened.pop(place.key, None)
-    _reopened[place.key] = frames
-    if len(_reopened) > _MOST_REOPENED:
-        _reopened.pop(next(iter(_reopened)))
-    return _slide(place, pyramid, frames)
+def _frames_again(place: _Place) -> Frames:
+    """Return the frames of a slide or a result that was pickled, perhaps in another process."""
+    frames = _connected.get(place.key)
+    if frames is None:
+        # A worker gets its slide anew with each task, and should not connect anew each time.
+        frames = _reopened[place.key] = _frames_at(place)
+        if len(_reopened) > _MOST_REOPENED:
+            _reopened.pop(next(iter(_reopened)))
+    return frames
 
 
 def _slide(place: _Place, pyramid: Pyramid, frames: Frames) -> Slide:
-    return Slide(pyramid, frames, functools.partial(_reopen, place))
+    return Slide(pyramid, functools.partial(_frames_again, place), frames)
 
 
 class Archive:
@@ -303,7 +304,7 @@ class Archive:
             series = await self._only_slide_of(study)
         loop.submit(load_codecs)  # while the headers are on their way
         self._client.prepare()
-        headers = await self._headers(study, series)
+        headers = await series_headers(self._client, study, series)
         pyramid = await loop.in_pool(read_pyramid, headers)
         return _slide(self._place, pyramid, self._frames)
 
@@ -318,27 +319,6 @@ class Archive:
                 f"The study {study} has {len(uids)} slides; say which series: {', '.join(uids)}."
             )
         return uids[0]
-
-    async def _headers(self, study: str, series: str) -> list[Attributes]:
-        """Return the headers of a series: in one request, or else instance by instance."""
-        try:
-            return await self._client.metadata(study, series)
-        except ArchiveError as error:
-            # Some archives have no metadata of a series, or give up on a large one. For N
-            # instances this makes N + 2 requests in all. One that is gone, overloaded or wants
-            # other credentials would not answer those either.
-            if isinstance(error, (Busy, Unauthorized, Unreachable)):
-                raise
-            refusal = error
-        query = Query.build("instances", study=study, series=series)
-        found = [match async for page in self._client.search_pages(query) for match in page]
-        uids = [match.text("SOPInstanceUID") for match in found]
-        if not uids:
-            raise refusal
-        headers: list[Attributes] = []
-        for uid in uids:
-            headers += await self._client.metadata(study, series, uid)
-        return headers
 
     # Letting go -----------------------------------------------------------------------------
 

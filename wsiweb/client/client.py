@@ -15,6 +15,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsiweb.client.download import OBJECT_ACCEPTS, save_object
 from wsiweb.client.exchange import Exchange
 from wsiweb.client.pace import Pace
 from wsiweb.client.profile import ServerProfile, remember
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         Generator,
         Mapping,
     )
+    from pathlib import Path
 
     from wsiweb.client.auth import Auth
     from wsiweb.client.transport import Response, Transport
@@ -434,6 +436,46 @@ class DicomwebClient:
             return parts[0].body
 
         return await retrying(attempt, self._settings)
+
+    # Objects --------------------------------------------------------------------------------
+
+    async def instance(
+        self, study_uid: str, series_uid: str, instance_uid: str, path: Path
+    ) -> None:
+        """Fetch a whole object (PS3.18 10.4.1.1.1) into a file, as the archive stores it.
+
+        Parameters
+        ----------
+        study_uid, series_uid, instance_uid : str
+            Of the object.
+        path : Path
+            The file, in a folder that exists; one of that name is replaced. It appears when all of
+            the object is there. Memory holds a piece of it at a time.
+
+        Raises
+        ------
+        NotFound
+            When the archive has no such object.
+        ArchiveError
+            When it does not send it.
+        OSError
+            When the file cannot be written.
+        """
+        url = self._url(Resource(study=study_uid, series=series_uid, instance=instance_uid))
+
+        async def attempt() -> None:
+            for accept in OBJECT_ACCEPTS:
+                headers = {"Accept": accept, "Accept-Encoding": "identity"}
+                try:
+                    async with self._exchange.get(url, headers) as answer:
+                        with _located(url):
+                            await save_object(answer, path)
+                    return  # noqa: TRY300 - an else would be for the loop
+                except ArchiveError as error:
+                    if error.status not in _NO or accept == OBJECT_ACCEPTS[-1]:
+                        raise
+
+        await retrying(attempt, self._settings)
 
     # Addresses ------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from wsiweb.pixels.optional import if_readable
@@ -22,13 +23,18 @@ _TO_SRGB = (
 )
 
 
-def absent_colour(attributes: Attributes, form: PixelFormat) -> tuple[int, ...]:
+def absent_colour(attributes: Attributes, form: PixelFormat) -> tuple[float, ...]:
     """Return the colour of missing tiles, one number per decoded sample.
 
     RecommendedAbsentPixelCIELabValue where stated readably (PS3.3 C.8.12.4); else white for colour
     images. A single channel is bright in brightfield and dark in all else; what is bright is
-    low in MONOCHROME1.
+    low in MONOCHROME1. Floating point numbers are nan, and labels what PixelPaddingValue says.
     """
+    if form.floating:
+        return (math.nan,)
+    if attributes.text("SegmentationType"):
+        padding = if_readable(attributes.integer, "PixelPaddingValue", None) or 0
+        return (padding if 0 <= padding < 1 << form.bits_stored else 0,)
     top = (1 << form.bits_stored) - 1
     low = -(1 << (form.bits_stored - 1)) if form.signed else 0
     if form.samples == 3:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["image_of"]
 
+# What a frame says of its channel, where, and where all channels are listed.
+_SEGMENTS = ("SegmentIdentificationSequence", "ReferencedSegmentNumber", "SegmentSequence")
+_PATHS = ("OpticalPathIdentificationSequence", "OpticalPathIdentifier", "OpticalPathSequence")
 _MOST_CELLS = 2**26  # tiles of one image; a slide of 2 million pixels square has 2**26 of 256
 
 
@@ -58,7 +61,7 @@ def image_of(series: tuple[str, str], parts: list[Header]) -> TiledImage:
         flavor=first.flavor,
         size=first.size,
         format=first.format,
-        channels=first.paths,
+        channels=first.channels,
         focal_planes=planes,
         mpp=first.mpp,
         geometry=first.geometry,
@@ -71,7 +74,7 @@ def _starts(parts: list[Header]) -> tuple[tuple[int, ...], int]:
     """Return how many frames come before each part, and how many there are."""
     first, starts, total = parts[0], [], 0
     for part in parts:
-        if (part.size, part.format, part.paths) != (first.size, first.format, first.paths):
+        if (part.size, part.format, part.channels) != (first.size, first.format, first.channels):
             raise SlideError(
                 f"Instance {part.uid}: ConcatenationUID is that of {first.uid}, but size or pixel "
                 "format differ."
@@ -123,7 +126,7 @@ def _columns(parts: list[Header]) -> list[FrameColumns] | None:
 
 
 def _bounded(header: Header, planes: int) -> int:
-    cells = header.grid[0] * header.grid[1] * planes * len(header.paths)
+    cells = header.grid[0] * header.grid[1] * planes * len(header.channels)
     if cells > _MOST_CELLS:
         raise SlideError(
             f"Instance {header.uid}: TotalPixelMatrixColumns x TotalPixelMatrixRows is "
@@ -140,11 +143,11 @@ def _full(header: Header, starts: tuple[int, ...], total: int) -> tuple[FrameMap
         raise SlideError(
             f"Instance {header.uid}: NumberOfFrames is {total}, which does not fit "
             f"{header.grid[0]} x {header.grid[1]} tiles in {planes} focal planes and "
-            f"{len(header.paths)} optical paths ({cells})."
+            f"{len(header.channels)} optical paths or segments ({cells})."
         )
     columns, rows = header.grid
     frames = FrameMap.full(
-        columns=columns, rows=rows, planes=planes, channels=len(header.paths), starts=starts
+        columns=columns, rows=rows, planes=planes, channels=len(header.channels), starts=starts
     )
     return frames, planes
 
@@ -157,7 +160,7 @@ def _sparse(
 ) -> tuple[FrameMap, int]:
     column = _tiles(header, "Column", np.concatenate([part.column for part in parts]))
     row = _tiles(header, "Row", np.concatenate([part.row for part in parts]))
-    channel = _channels(header, [path for part in parts for path in part.path])
+    channel = _channels(header, [name for part in parts for name in part.channel])
     height = np.concatenate([part.height for part in parts])
     _bounded(header, header.planes or 1)
     plane, planes = _planes(header, height, (channel, row, column))
@@ -168,7 +171,7 @@ def _sparse(
             row,
             plane,
             channel,
-            extent=(*header.grid, planes, len(header.paths)),
+            extent=(*header.grid, planes, len(header.channels)),
             starts=starts,
         )
     except ValueError as error:
@@ -190,19 +193,21 @@ def _tiles(header: Header, name: str, positions: np.ndarray) -> np.ndarray:
     return numbers
 
 
-def _channels(header: Header, paths: list[str]) -> np.ndarray:
-    """Turn optical path identifiers into channel numbers."""
-    if len(header.paths) == 1:
-        return np.zeros(len(paths), np.int64)
+def _channels(header: Header, names: list[str]) -> np.ndarray:
+    """Turn identifiers of optical paths, or numbers of segments, into channel numbers."""
+    if len(header.channels) == 1:
+        return np.zeros(len(names), np.int64)
+    is_segmentation = "SegmentSequence" in header.attributes
+    group, keyword, sequence = _SEGMENTS if is_segmentation else _PATHS
     shared = header.attributes.item("SharedFunctionalGroupsSequence")
-    default = shared.item("OpticalPathIdentificationSequence").text("OpticalPathIdentifier")
-    known = {name: number for number, name in enumerate(header.paths)}
-    numbers = [known.get(path or default.strip(), -1) for path in paths]
+    default = shared.item(group).text(keyword).strip()
+    known = {name: number for number, name in enumerate(header.channels)}
+    numbers = [known.get(name or default, -1) for name in names]
     if -1 in numbers:
         frame = numbers.index(-1)
         raise SlideError(
-            f"Instance {header.uid}: OpticalPathIdentifier of frame {frame + 1} is "
-            f"{paths[frame]!r:.40}, which OpticalPathSequence does not have."
+            f"Instance {header.uid}: {keyword} of frame {frame + 1} is {names[frame]!r:.40}, which "
+            f"{sequence} does not have."
         )
     return np.array(numbers, np.int64)
 

@@ -250,6 +250,8 @@ def _codec_of(data: Data, form: PixelFormat, syntax: TransferSyntax | None) -> C
         if syntax.big_endian:
             raise CodestreamError("big-endian pixels are not supported")
         return Codec.NATIVE
+    if bare and _is_bare_by_kind(form, told):
+        return Codec.NATIVE
     seen = sniff(memoryview(data))
     if seen is Codec.RLE and bare and told is not Codec.RLE:
         seen = None  # the RLE header is a weak sign; an exact length is a better one
@@ -263,6 +265,17 @@ def _codec_of(data: Data, form: PixelFormat, syntax: TransferSyntax | None) -> C
         f"{len(data)} bytes came that begin as no known codestream, and uncompressed it would "
         f"be {form.native_nbytes}"
     )
+
+
+def _is_bare_by_kind(form: PixelFormat, told: Codec | None) -> bool:
+    """Whether pixels of this kind, of the length of bare ones, are bare whatever they look like.
+
+    Floats have no compression of their own, and single bits hardly any: a row of a mask may well
+    look like the beginning of a JPEG.
+    """
+    if form.floating:
+        return True
+    return form.bits_allocated == 1 and told not in {Codec.RLE, Codec.JPEG_2000, Codec.HTJ2K}
 
 
 def _fill_from_jpeg(data: Any, form: PixelFormat, out: np.ndarray) -> None:

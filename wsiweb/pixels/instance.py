@@ -21,6 +21,7 @@ from wsiweb.wire.uris import is_uid
 __all__ = ["Header", "Unsupported", "flavor_of", "identity_of", "read_header"]
 
 _WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # VL Whole Slide Microscopy Image Storage
+_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"  # its 32 and 64 bits are floats, the rest whole
 _FLAVORS: dict[str, Flavor] = {
     "VOLUME": "VOLUME",
     "LABEL": "LABEL",
@@ -59,8 +60,8 @@ class Header:
         How a frame's pixels are stored.
     frames : int
         NumberOfFrames of this instance.
-    paths : tuple of str
-        Optical path identifiers.
+    channels : tuple of str
+        Optical path identifiers; numbers of segments, where each has frames of its own.
     planes : int or None
         TotalPixelMatrixFocalPlanes, if stated.
     mpp : tuple of float or None
@@ -87,7 +88,7 @@ class Header:
     grid: tuple[int, int]
     format: PixelFormat
     frames: int
-    paths: tuple[str, ...]
+    channels: tuple[str, ...]
     planes: int | None
     mpp: tuple[float, float] | None
     geometry: Geometry | None
@@ -172,7 +173,7 @@ def read_header(attributes: Attributes, flavor: Flavor) -> Header:
         raise read.wrong(
             "TotalPixelMatrixColumns", f"is {width} (and -Rows {height}), which is too much"
         )
-    paths, planes = _paths(read), read.optional_count("TotalPixelMatrixFocalPlanes")
+    channels, planes = _channels(read), read.optional_count("TotalPixelMatrixFocalPlanes")
     image_type = [value.strip().upper() for value in attributes.texts("ImageType")]
     number = if_readable(attributes.integer, "InstanceNumber", None)
     spacing = _spacing(attributes, (width, height))
@@ -183,7 +184,7 @@ def read_header(attributes: Attributes, flavor: Flavor) -> Header:
         grid=(-(-width // columns), -(-height // rows)),
         format=_format(read, rows, columns),
         frames=frames,
-        paths=paths,
+        channels=channels,
         planes=planes,
         mpp=None if spacing is None else (spacing[0] * 1000, spacing[1] * 1000),
         geometry=_geometry(attributes, spacing),
@@ -234,7 +235,10 @@ class _Reader:
         return value
 
 
-def _paths(read: _Reader) -> tuple[str, ...]:
+def _channels(read: _Reader) -> tuple[str, ...]:
+    kind = _segmentation_type(read.attributes)
+    if kind and kind != "LABELMAP":
+        return _segments(read)
     items = read.attributes.items("OpticalPathSequence")
     count = read.count("NumberOfOpticalPaths", len(items) or 1)
     if count > 2**16:
@@ -244,9 +248,25 @@ def _paths(read: _Reader) -> tuple[str, ...]:
     return tuple(name or str(place) for place, name in enumerate(names, start=1))
 
 
+def _segmentation_type(attributes: Attributes) -> str:
+    """Return BINARY, FRACTIONAL or LABELMAP; empty for what is no segmentation."""
+    return attributes.text("SegmentationType").strip().upper()
+
+
+def _segments(read: _Reader) -> tuple[str, ...]:
+    numbers = [item.integer("SegmentNumber") for item in read.attributes.items("SegmentSequence")]
+    if not numbers:
+        raise read.wrong("SegmentSequence", "is missing")
+    if len(numbers) > 2**16 or None in numbers or len(set(numbers)) < len(numbers):
+        raise read.wrong("SegmentSequence", "has segments without a SegmentNumber of their own")
+    return tuple(str(number) for number in numbers)
+
+
 def _format(read: _Reader, rows: int, columns: int) -> PixelFormat:
     """Return the pixel format, or say what cannot be, or what cannot be read."""
     photometric = read.attributes.text("PhotometricInterpretation").strip().upper()
+    if photometric == "PALETTE COLOR" and _segmentation_type(read.attributes) == "LABELMAP":
+        photometric = "MONOCHROME2"  # the labels are what is read; the palette only paints them
     if not photometric:
         raise read.wrong("PhotometricInterpretation", "is missing")
     known = _MONOCHROME | _COLOUR
@@ -263,6 +283,7 @@ def _format(read: _Reader, rows: int, columns: int) -> PixelFormat:
         raise read.wrong("Rows", f"is {rows} (and Columns {columns}), which is too much")
     if read.attributes.integer("HighBit") not in {None, stored - 1}:
         raise Unsupported(f"has HighBit {read.attributes.integer('HighBit')} of {stored} bits")
+    sop_class = read.attributes.text("SOPClassUID").strip()
     representation = read.number_from_zero("PixelRepresentation")
     if representation > 1:
         raise read.wrong("PixelRepresentation", f"is {representation}, not 0 or 1")
@@ -276,6 +297,7 @@ def _format(read: _Reader, rows: int, columns: int) -> PixelFormat:
             signed=representation == 1,
             photometric=photometric,
             planar=read.number_from_zero("PlanarConfiguration"),
+            floating=allocated >= 32 and sop_class == _PARAMETRIC_MAP,
         )
     except ValueError as error:
         raise Unsupported(f"cannot be read: {error}") from None

@@ -1,6 +1,8 @@
 """Pixels without a codestream: bare ones, run lengths, and colour that is left to us.
 
 Bare pixels are those of PS3.5 8.1.1 and 8.2, little endian; run lengths those of PS3.5 Annex G.
+Single bits are packed, the first pixel in the lowest bit. In a file frames follow each other
+without a gap, even within a byte; one that comes by itself begins with a byte.
 """
 
 from __future__ import annotations
@@ -51,6 +53,9 @@ def fill(data: Data, form: PixelFormat, out: np.ndarray, *, as_stored: bool = Tr
     CodestreamError
         If bytes are missing, or the colour model is not one that is stored bare.
     """
+    if form.bits_allocated == 1:
+        _fill_from_bits(data, form, out)
+        return
     halved = form.native_nbytes < form.nbytes and len(data) < form.nbytes
     length = form.native_nbytes if halved else form.nbytes
     if len(data) < length:
@@ -67,6 +72,21 @@ def fill(data: Data, form: PixelFormat, out: np.ndarray, *, as_stored: bool = Tr
     full_chroma_of_422 = form.native_nbytes < length
     if is_ybr(form) and (halved or (as_stored and not full_chroma_of_422)):
         rgb_from_ybr(out, form)
+
+
+def _fill_from_bits(data: Data, form: PixelFormat, out: np.ndarray) -> None:
+    """Fill from a bit for each pixel; or a byte, of what a server has unpacked."""
+    count = form.rows * form.columns
+    if len(data) - count in {0, 1} and count > form.native_nbytes + 1:  # else it is padding
+        out[...] = np.frombuffer(data, np.uint8, count).reshape(form.shape) != 0
+        return
+    if len(data) < form.native_nbytes:
+        raise CodestreamError(f"{len(data)} bytes came of {form.native_nbytes}")
+    packed = np.frombuffer(data, np.uint8, form.native_nbytes)
+    if count % 8 and packed[-1] >> count % 8:
+        # An archive that cuts frames out at whole bytes, which they do not begin at.
+        raise CodestreamError("after its last pixel come bits of another frame")
+    out[...] = np.unpackbits(packed, count=count, bitorder="little").reshape(form.shape)
 
 
 def _spread_chroma(samples: np.ndarray, form: PixelFormat, out: np.ndarray) -> None:
@@ -99,13 +119,17 @@ def fill_from_rle(data: Data, form: PixelFormat, out: np.ndarray) -> None:
     bounds = [*header[1 : segments + 1].tolist(), len(view)]
     if bounds[0] < 64 or any(here >= after for here, after in pairwise(bounds)):
         raise CodestreamError("it is cut short, or its segments are not in order")
-    plane = form.rows * form.columns
+    single_bits = form.bits_allocated == 1
+    plane = form.native_nbytes if single_bits else form.rows * form.columns
     planes = np.empty((segments, plane), np.uint8)
     for number, target in enumerate(planes):
         runs: Any = view[bounds[number] : bounds[number + 1]]
         decoded = imagecodecs.packbits_decode(runs, out=target.data)
         if len(decoded) != plane:
             raise CodestreamError(f"segment {number + 1} holds {len(decoded)} of {plane} bytes")
+    if single_bits:
+        _fill_from_bits(planes.tobytes(), form, out)
+        return
     size = form.dtype.itemsize
     # Last axis: the bytes of a sample, turned round to little endian.
     cells = planes.reshape(form.samples, size, form.rows, form.columns)[:, ::-1]

@@ -30,14 +30,15 @@ class FrameColumns:
         int64.
     height : numpy.ndarray
         Z offset in the slide coordinate system, as written; float64, nan where not stated.
-    path : list of str
-        Optical path identifier; empty where not stated.
+    channel : list of str
+        Optical path identifier, or the number of the segment that the frame is of; empty where
+        not stated.
     """
 
     column: NDArray[np.int64]
     row: NDArray[np.int64]
     height: NDArray[np.float64]
-    path: list[str]
+    channel: list[str]
 
 
 class _Scalar(msgspec.Struct, gc=False):
@@ -62,14 +63,30 @@ class _Paths(msgspec.Struct, gc=False):
     Value: list[_Path | None] | None = None
 
 
+class _Segment(msgspec.Struct, gc=False):
+    number: _Scalar | None = msgspec.field(name="0062000B", default=None)
+
+
+class _Segments(msgspec.Struct, gc=False):
+    Value: list[_Segment | None] | None = None
+
+
 class _Frame(msgspec.Struct, gc=False):
     positions: _Positions | None = msgspec.field(name="0048021A", default=None)
     paths: _Paths | None = msgspec.field(name="00480207", default=None)
+    segments: _Segments | None = msgspec.field(name="0062000A", default=None)
 
 
 _frames = msgspec.json.Decoder(list[_Frame | None])
 _BEGINNING = 65_536  # bytes, which hold many frames
-_LETTERED = (b'"0048021A"', b'"0048021E"', b'"0048021F"', b'"0040074A"')
+_LETTERED = (
+    b'"0048021A"',
+    b'"0048021E"',
+    b'"0048021F"',
+    b'"0040074A"',
+    b'"0062000A"',
+    b'"0062000B"',
+)
 
 
 def read_columns(raw: bytes) -> FrameColumns | None:
@@ -114,7 +131,7 @@ def read_columns(raw: bytes) -> FrameColumns | None:
         column=_whole(_values([place.column for place in places]), "Column"),
         row=_whole(_values([place.row for place in places]), "Row"),
         height=_numbers(_values([place.height for place in places]), "ZOffset"),
-        path=[_identifier(frame) for frame in frames],
+        channel=[_identifier(frame) for frame in frames],
     )
 
 
@@ -135,10 +152,15 @@ def _values(scalars: list[_Scalar | None]) -> list[Any]:
 
 
 def _identifier(frame: _Frame | None) -> str:
-    if frame is None or frame.paths is None or not frame.paths.Value:
+    if frame is None:
         return ""
-    item = frame.paths.Value[0]
-    value = None if item is None else _value(item.identifier)
+    value = None
+    if frame.paths is not None and frame.paths.Value:
+        path = frame.paths.Value[0]
+        value = None if path is None else _value(path.identifier)
+    elif frame.segments is not None and frame.segments.Value:
+        segment = frame.segments.Value[0]
+        value = None if segment is None else _value(segment.number)
     return "" if value is None else str(value).strip()
 
 

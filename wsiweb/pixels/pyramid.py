@@ -40,11 +40,14 @@ _OBJECTIVES = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 _MPP_SLACK = 1.01  # a level 1 % coarser than asked is still what was meant
 
 
-_DTYPES: dict[tuple[bool, int], np.dtype[Any]] = {  # by sign and bits
-    (False, 8): np.dtype("u1"),
-    (True, 8): np.dtype("i1"),
-    (False, 16): np.dtype("u2"),
-    (True, 16): np.dtype("i2"),
+_DTYPES: dict[tuple[str, int], np.dtype[Any]] = {  # by kind and bits
+    ("u", 1): np.dtype("u1"),  # a byte for each pixel: 0 or 1
+    ("u", 8): np.dtype("u1"),
+    ("i", 8): np.dtype("i1"),
+    ("u", 16): np.dtype("u2"),
+    ("i", 16): np.dtype("i2"),
+    ("f", 32): np.dtype("f4"),
+    ("f", 64): np.dtype("f8"),
 }
 
 
@@ -59,7 +62,8 @@ class PixelFormat:
     samples : int
         SamplesPerPixel: 1 or 3.
     bits_allocated, bits_stored : int
-        Bits of each sample's cell (8 or 16), and how many of them count.
+        Bits of each sample's cell, and how many of them count: 8 or 16 of images, 1 of binary
+        segmentations, 32 or 64 of floating point numbers.
     signed : bool
         PixelRepresentation is 1.
     photometric : str
@@ -67,6 +71,8 @@ class PixelFormat:
         three samples are always RGB.
     planar : int
         PlanarConfiguration: 0 when samples alternate, 1 when each has a plane of its own.
+    floating : bool
+        Whether they are FloatPixelData or DoubleFloatPixelData (PS3.3 C.7.6.24 and C.7.6.25).
 
     Raises
     ------
@@ -82,23 +88,36 @@ class PixelFormat:
     signed: bool = False
     photometric: str = "RGB"
     planar: int = 0
+    floating: bool = False
 
     def __post_init__(self) -> None:
         if not (0 < self.rows < 2**16 and 0 < self.columns < 2**16):
             raise ValueError(f"A frame cannot be {self.columns} x {self.rows} pixels.")
         if self.samples not in {1, 3}:
             raise ValueError(f"SamplesPerPixel is {self.samples}: 1 and 3 can be read.")
-        if self.bits_allocated not in {8, 16}:
-            raise ValueError(f"BitsAllocated is {self.bits_allocated}: 8 and 16 can be read.")
+        if (self._kind, self.bits_allocated) not in _DTYPES:
+            known = ", ".join(str(bits) for kind, bits in _DTYPES if kind == self._kind)
+            what = {"u": "", "i": " of signed numbers", "f": " of floating point numbers"}
+            raise ValueError(
+                f"BitsAllocated is {self.bits_allocated}: {known}{what[self._kind]} can be read."
+            )
+        if self.samples != 1 and (self.floating or self.bits_allocated == 1):
+            raise ValueError(f"SamplesPerPixel is {self.samples}, with {self.bits_allocated} bits.")
         if not 0 < self.bits_stored <= self.bits_allocated:
             raise ValueError(f"BitsStored is {self.bits_stored} of {self.bits_allocated}.")
         if self.planar not in {0, 1}:
             raise ValueError(f"PlanarConfiguration is {self.planar}, not 0 or 1.")
 
     @property
+    def _kind(self) -> str:
+        if self.floating:
+            return "f"
+        return "i" if self.signed else "u"
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of a decoded sample, in the byte order of this machine."""
-        return _DTYPES[self.signed, self.bits_allocated]
+        return _DTYPES[self._kind, self.bits_allocated]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,11 +127,16 @@ class PixelFormat:
     @property
     def nbytes(self) -> int:
         """Bytes of a decoded frame."""
-        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+        return self.rows * self.columns * self.samples * self.dtype.itemsize
 
     @property
     def native_nbytes(self) -> int:
-        """Bytes of a frame stored without compression; chroma of YBR_FULL_422 is halved."""
+        """Bytes of a frame stored without compression.
+
+        Chroma of YBR_FULL_422 is halved; single bits are packed, and the last byte is filled up.
+        """
+        if self.bits_allocated == 1:
+            return -(-self.rows * self.columns // 8)
         if self.photometric == "YBR_FULL_422" and self.samples == 3:
             return self.nbytes // 3 * 2
         return self.nbytes
@@ -154,17 +178,18 @@ class TiledImage:
         How the pixels of a frame are stored.
     channels : tuple of str
         OpticalPathIdentifier of each channel, in the order of OpticalPathSequence; of their
-        identifiers, where they are in instances of their own.
+        identifiers, where they are in instances of their own. In a segmentation with frames for
+        each segment, SegmentNumber of each, in the order of SegmentSequence.
     focal_planes : int
         Number of focal planes; `z` counts them from the slide to the cover slip.
     mpp : tuple of float or None
         Micrometres per pixel (x, y), if stated.
     geometry : Geometry or None
         Where it lies on the slide, if stated.
-    absent : tuple of int
+    absent : tuple of float
         Colour of tiles that a sparse image lacks, one number per sample as decoded:
         RecommendedAbsentPixelCIELabValue where stated, else white for colour and
-        brightfield, dark for others.
+        brightfield, dark for others; nan for floating point numbers.
     frames : FrameMap
         Which frame holds which tile.
     """
@@ -180,7 +205,7 @@ class TiledImage:
     focal_planes: int = 1
     mpp: tuple[float, float] | None = None
     geometry: Geometry | None = None
-    absent: tuple[int, ...] = ()
+    absent: tuple[float, ...] = ()
     frames: FrameMap = field(compare=False, repr=False)
 
     @property

@@ -243,7 +243,9 @@ def _fitted(size: tuple[int, int], viewport: tuple[int, int] | None) -> tuple[in
 
 
 def _eight_bits(array: np.ndarray, instance: Instance) -> np.ndarray:
-    if array.dtype != np.uint8:
+    if instance.picture is not None and instance.picture.bits_allocated == 1:
+        array = array * np.uint8(255)
+    elif array.dtype != np.uint8:
         low, high = float(array.min()), float(array.max())
         scaled = (array.astype(np.float32) - low) * (255 / max(high - low, 1))
         array = np.rint(scaled).astype(np.uint8)
