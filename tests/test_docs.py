@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import wsiweb
@@ -27,6 +30,13 @@ def test_the_tutorial_runs(capsys):
     assert "files" in capsys.readouterr().out
 
 
+def test_the_page_on_results_runs(capsys):
+    names = {}
+    for block in _blocks(ROOT / "docs" / "results.md"):
+        exec(compile(block, "results.md", "exec"), names)
+    assert "segmentation-101-1.dcm" in capsys.readouterr().out
+
+
 def test_the_how_to_guides_run(made_folder):
     names = {}
     for block in _blocks(ROOT / "docs" / "how-to.md"):
@@ -39,9 +49,27 @@ def test_the_how_to_guides_run(made_folder):
 
 
 def test_the_readme_runs(made_server):
-    (block,) = _blocks(ROOT / "README.md")
+    block, _ = _blocks(ROOT / "README.md")
     block = block.replace("https://pacs.lab/dicom-web", made_server.url).replace('"P1*"', '"*"')
     exec(compile(block, "README.md", "exec"), {})
+
+
+def test_results_in_the_readme_run(made_folder, tmp_path, monkeypatch):
+    _, block = _blocks(ROOT / "README.md")
+    folder = shutil.copytree(made_folder, tmp_path / "slides")
+    monkeypatch.chdir(folder)
+    point = {"type": "Point", "coordinates": [5, 7]}
+    feature = {"type": "Feature", "geometry": point, "properties": {}}
+    Path("nuclei.geojson").write_text(json.dumps(feature))
+    with wsiweb.connect(folder) as archive:
+        slide = archive.slides()[0].open()
+        mask = np.ones(slide.levels[2].size[::-1], bool)
+        scores = np.linspace(0, 1, 54).reshape(6, 9)
+        names = {"slide": slide, "mask": mask, "scores": scores}
+        written, read = block.split("\n\n")
+        exec(compile(written, "README.md", "exec"), names)
+    with wsiweb.connect(folder) as archive:
+        exec(compile(read, "README.md", "exec"), {"slide": archive.slides()[0].open()})
 
 
 @pytest.mark.parametrize(

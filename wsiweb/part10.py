@@ -10,9 +10,10 @@ from __future__ import annotations
 import io
 import os
 import struct
-from typing import IO, TYPE_CHECKING, Literal, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, Self
 
 import pydicom
+from pydicom.multival import MultiValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,10 +49,14 @@ class FrameFile:
         Kind of offset table of an encapsulated file.
     raw_bytes : int
         Bytes of all frames before compression.
+    lossless : bool
+        Whether these frames are stored without loss, whatever happened to those that they were
+        made of: LossyImageCompressionRatio then stays as it is in the header.
 
     Notes
     -----
-    In a lossy file, LossyImageCompressionRatio is written when it is known.
+    In a lossy file, LossyImageCompressionRatio is written when it is known, behind the ratios of
+    earlier compressions that the header has. Bare pixels of 32 bits are taken to be floats.
 
     Raises
     ------
@@ -68,6 +73,7 @@ class FrameFile:
         per_frame: bytes,
         offsets: Offsets,
         raw_bytes: int,
+        lossless: bool = False,
     ) -> None:
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
@@ -76,6 +82,8 @@ class FrameFile:
         self._count = frames
         self._offsets: Offsets = offsets
         self._raw_bytes = raw_bytes
+        self._lossy = header.get("LossyImageCompression") == "01" and not lossless
+        self._earlier_ratios = _values(header.get("LossyImageCompressionRatio"))
         self._encapsulated = header.file_meta.TransferSyntaxUID.is_encapsulated
         self._lengths: list[int] = []
         self._file: IO[bytes] = self._part.open("wb")
@@ -129,10 +137,11 @@ class FrameFile:
         """All bytes before the first frame, with what is known of the frames by now."""
         done = len(self._lengths) == self._count
         lengths = self._lengths if done else [0] * self._count
-        if self._header.get("LossyImageCompression") == "01":
+        if self._lossy:
             ratio = self._raw_bytes / max(sum(lengths), 1) if done else 0.0
             # Ten characters, whatever the number: the header must not change its length.
-            self._header.LossyImageCompressionRatio = f"{min(ratio, 99999):010.4f}"
+            own = f"{min(ratio, 99999):010.4f}"
+            self._header.LossyImageCompressionRatio = [*self._earlier_ratios, own]
         buffer = io.BytesIO()
         pydicom.dcmwrite(buffer, self._header, enforce_file_format=True)
         return buffer.getvalue() + self._per_frame + self._pixel_head(lengths)
@@ -140,6 +149,8 @@ class FrameFile:
     def _pixel_head(self, lengths: list[int]) -> bytes:
         if not self._encapsulated:
             size = self._raw_bytes + self._raw_bytes % 2
+            if self._header.BitsAllocated == 32:  # FloatPixelData (PS3.3 C.7.6.24)
+                return struct.pack("<HH2sHI", 0x7FE0, 0x0008, b"OF", 0, size)
             vr = b"OW" if self._header.BitsAllocated > 8 else b"OB"
             return struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, size)
         starts = [0]
@@ -155,6 +166,13 @@ class FrameFile:
             table = struct.pack(f"<{len(starts)}I", *starts)
         head += struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, _UNDEFINED)
         return head + struct.pack("<HHI", 0xFFFE, 0xE000, len(table)) + table
+
+
+def _values(value: Any) -> list[Any]:
+    """Return the values of an attribute that may have none, one or several."""
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, MultiValue) else [value]
 
 
 def element(group: int, number: int, vr: str, value: bytes) -> bytes:

@@ -8,7 +8,7 @@ micrometres per pixel) and done elsewhere: regions in `wsiweb.regions`, frames i
 from __future__ import annotations
 
 from operator import index
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from wsiweb import loop, regions, stream, views
 from wsiweb.arguments import whole
@@ -17,18 +17,34 @@ from wsiweb.pixels import tiling
 from wsiweb.readahead import ReadAhead
 
 if TYPE_CHECKING:
+    import datetime
+    import os
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 
     import numpy as np
 
     from wsiweb.frames import EncodedImage, Frames
     from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
+    from wsiweb.results.identity import Algorithm
+    from wsiweb.results.reading.annotations import Annotations
+    from wsiweb.results.reading.heatmap import HeatMap
+    from wsiweb.results.reading.report import Report
+    from wsiweb.results.reading.segmentation import Segmentation
+    from wsiweb.results.session import ResultSession
 
 __all__ = ["Slide"]
 
 _ASSOCIATED = ("label", "overview", "thumbnail")
 
 Pair = tuple[int, int]
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=_Named)
 
 
 class Slide:
@@ -46,16 +62,16 @@ class Slide:
     """
 
     def __init__(
-        self, pyramid: Pyramid, frames: Frames, reopen: Callable[[Pyramid], Slide]
+        self, pyramid: Pyramid, connect: Callable[[], Frames], frames: Frames | None = None
     ) -> None:
         self._pyramid = pyramid
-        self._frames = frames
-        self._reopen = reopen
-        self._ahead = ReadAhead(frames, frames.settings.decoded_bytes)
+        self._connect = connect  # in the process in which it is unpickled
+        self._frames = connect() if frames is None else frames
+        self._ahead = ReadAhead(self._frames, self._frames.settings.decoded_bytes)
         self._closed = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (self._reopen, (self._pyramid,))
+        return (Slide, (self._pyramid, self._connect))
 
     def __repr__(self) -> str:
         width, height = self.size
@@ -416,6 +432,107 @@ class Slide:
             raise NotFound(f"This slide has no {name} image; of such images it has: {there}.")
         return loop.run(regions.fill(self._frames, regions.Canvas(image, (0, 0), image.size)))
 
+    # Results --------------------------------------------------------------------------------
+
+    def results(
+        self,
+        name: str,
+        *,
+        algorithm: Algorithm | tuple[str, str] | None = None,
+        creator: str = "",
+        created: datetime.datetime | None = None,
+        deterministic: bool = False,
+        join: bool = False,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> ResultSession:
+        """Begin to make results about this slide: DICOM objects of arrays and shapes.
+
+        Parameters
+        ----------
+        name : str
+            Of the result, 1 to 64 characters, such as ``"tumour-v1"``: SeriesDescription.
+        algorithm : Algorithm or tuple of str, optional
+            What computed it; a (name, version) will do. None for what a person made.
+        creator : str
+            Who made it, or had it made, as a DICOM person name (``"Doe^Jane"``).
+        created : datetime.datetime, optional
+            When; by default now.
+        deterministic : bool
+            Whether UIDs follow from contents, so that a repeated run makes the same objects; wants
+            `created`.
+        join : bool
+            Whether annotations and reports are added to the newest series of that name that the
+            archive holds, instead of to new ones.
+        folder : path, optional
+            Where files are kept; by default a temporary folder, which is gone with the session.
+
+        Returns
+        -------
+        ResultSession
+            Its ``add_`` methods write objects; nothing is sent.
+
+        Raises
+        ------
+        ValueError
+            For a name that cannot be written, or a deterministic session without a date.
+        ArchiveError
+            When the headers of the slide cannot be had.
+
+        Examples
+        --------
+        >>> session = slide.results("tissue", algorithm=("Otsu", "1.0"))  # doctest: +SKIP
+        >>> session.add_mask(mask, level=2, segments="Tissue")  # doctest: +SKIP
+        """
+        from wsiweb.results.session import begin_session
+
+        begun = begin_session(
+            self._frames.client,
+            self._checked(),
+            name,
+            algorithm=algorithm,
+            creator=creator,
+            created=created,
+            deterministic=deterministic,
+            join=join,
+            folder=folder,
+        )
+        return loop.run(begun)
+
+    def segmentations(self, name: str | None = None) -> list[Segmentation]:
+        """Return the segmentations of this slide that the archive holds, the newest first.
+
+        Parameters
+        ----------
+        name : str, optional
+            Only those of that name: the first is the newest version, the others are older ones.
+
+        Raises
+        ------
+        ArchiveError
+            When the archive does not answer.
+        """
+        from wsiweb.results.reading.segmentation import read_segmentations
+
+        return _named(loop.run(read_segmentations(self._checked(), self._connect)), name)
+
+    def annotations(self, name: str | None = None) -> list[Annotations]:
+        """Return the annotations of this slide that the archive holds; as `segmentations`."""
+        from wsiweb.results.reading.annotations import read_annotations
+
+        return _named(loop.run(read_annotations(self._checked(), self._connect)), name)
+
+    def heatmaps(self, name: str | None = None) -> list[HeatMap]:
+        """Return the heat maps of this slide that the archive holds; as `segmentations`."""
+        from wsiweb.results.reading.heatmap import read_heatmaps
+
+        return _named(loop.run(read_heatmaps(self._checked(), self._connect)), name)
+
+    def reports(self, name: str | None = None) -> list[Report]:
+        """Return the reports on this slide that the archive holds; as `segmentations`."""
+        from wsiweb.results.reading.report import read_reports
+
+        return _named(loop.run(read_reports(self._checked(), self._connect)), name)
+
     # Keeping and letting go -----------------------------------------------------------------
 
     def close(self) -> None:
@@ -445,3 +562,7 @@ class Slide:
                 f"There is no level {number}; the slide has 0 to {len(self.levels) - 1}."
             )
         return self.levels[number]
+
+
+def _named(found: list[T], name: str | None) -> list[T]:
+    return [one for one in found if name is None or one.name == name]

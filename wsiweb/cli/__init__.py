@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from wsiweb.cli import measuring, reading, serving
+from wsiweb.cli import measuring, reading, results, serving
 
 __all__ = ["main"]
 
@@ -60,6 +60,9 @@ for command in (
     reading.thumbnail,
     reading.region,
     reading.tile,
+    results.results,
+    results.stored,
+    results.export,
     measuring.bench,
 ):
     main.add_command(command)

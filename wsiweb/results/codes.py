@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import difflib
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
     from pydicom.sr.coding import Code
 
-    Term = str | tuple[str, str, str] | Code | CodedConcept
-    """A coded term: one of pydicom's, (value, scheme, meaning), or a name to look up."""
-
 __all__ = ["Term", "coded"]
+
+Term: TypeAlias = "str | tuple[str, str, str] | Code | CodedConcept"
+"""A coded term: one of pydicom's, (value, scheme, meaning), or a name to look up."""
 
 _SCHEMES = ("SCT", "DCM", "UCUM", "NCIt", "LN", "SRT")  # the first that knows a name is believed
 _LONGEST_MEANING = 64  # characters, VR LO
@@ -47,11 +47,11 @@ def coded(term: Term, what: str) -> CodedConcept:
     --------
     >>> coded("neoplasm", "the type of a segment").value
     '108369006'
-    >>> coded("neoplasmus", "the type of a segment")
+    >>> coded("qqq", "the type of a segment")
     Traceback (most recent call last):
         ...
-    ValueError: 'neoplasmus' is not in the dictionary of coded terms, and is given as the type of \
-a segment. Is it one of SCT:Neoplasm, ...?
+    ValueError: 'qqq' is not in the dictionary of coded terms, and is given as the type of a \
+segment. Give its (value, scheme, meaning) instead.
     """
     from highdicom.sr import CodedConcept
     from pydicom.sr.coding import Code

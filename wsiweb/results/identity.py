@@ -6,7 +6,6 @@ is repeated makes the same objects under the same UIDs, and an archive holds the
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import uuid
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wsiweb.results.codes import coded
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Mapping
 
     from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
@@ -141,6 +141,9 @@ class Identity:
         dataset.ContentTime = self.created.strftime("%H%M%S.%f")
         if self.created.tzinfo is not None:
             dataset.TimezoneOffsetFromUTC = self.created.strftime("%z")
+        for equipment in dataset.get("ContributingEquipmentSequence") or []:
+            if equipment.get("ManufacturerModelName") == "highdicom":
+                equipment.ContributionDateTime = self.created.strftime("%Y%m%d%H%M%S.%f%z")
 
 
 def _equipment() -> ContributingEquipment:

@@ -12,14 +12,14 @@ import mmap
 import os
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wsiweb.results.identity import Identity, random_uid, uid_for
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
 
     from wsiweb.results.identity import Algorithm
 
@@ -90,15 +90,15 @@ class Series:
         SeriesInstanceUID.
     number : int
         SeriesNumber.
-    begun : datetime.datetime
-        When.
+    begun : datetime.datetime or None
+        When; None where it is not known.
     count : int
         The highest InstanceNumber in it so far.
     """
 
     uid: str
     number: int
-    begun: datetime.datetime
+    begun: datetime.datetime | None
     count: int = 0
 
 
@@ -155,7 +155,7 @@ class Objects:
         return tuple(self._made)
 
     @contextlib.contextmanager
-    def drafts(self, kind: Kind, count: int = 1, *, apart: bool = False) -> Iterator[list[Draft]]:
+    def drafts(self, kind: Kind, count: int = 1, *, apart: bool = False) -> Generator[list[Draft]]:
         """Lend places for objects of one series that are kept together, or not at all.
 
         Parameters
@@ -208,7 +208,7 @@ class Objects:
             instance_number=number,
             name=maker.name,
             created=maker.created,
-            series_created=min(series.begun, maker.created),
+            series_created=min(series.begun or maker.created, maker.created, key=_moment),
             algorithm=maker.algorithm,
             creator=maker.creator,
         )
@@ -229,6 +229,10 @@ class Objects:
             instance_number=identity.instance_number,
             size=draft.path.stat().st_size,
         )
+
+
+def _moment(when: datetime.datetime) -> float:
+    return when.timestamp()  # comparable, with a time zone or without
 
 
 def _stamped(draft: Draft) -> Identity:

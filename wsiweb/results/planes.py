@@ -90,7 +90,9 @@ class Plane:
         if not (math.isfinite(mpp) and mpp > 0):
             raise ValueError(f"mpp is a positive number of micrometres per pixel, not {mpp!r}.")
         factors = [mpp / 1000 / spacing for spacing in base.spacing]
-        whole = [edge / factor for edge, factor in zip(pyramid.levels[0].size, factors, strict=True)]
+        whole = [
+            edge / factor for edge, factor in zip(pyramid.levels[0].size, factors, strict=True)
+        ]
         if any(abs(edge - wanted) > _SLACK for edge, wanted in zip(size, whole, strict=True)):
             wanted = " x ".join(f"{edge:.1f}" for edge in whole)
             raise ValueError(

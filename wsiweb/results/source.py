@@ -7,13 +7,12 @@ ways that it refuses; here they are mended, and what cannot be is refused in wor
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from wsiweb.errors import SlideError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pydicom.dataset import Dataset
 
@@ -36,6 +35,7 @@ _MAY_BE_EMPTY = (
 )
 _SEXES = frozenset({"M", "F", "O", ""})
 _PER_FRAME = "52009230"  # of a sparse slide it is far larger than all the rest, and not needed
+_PLACE = ("FrameOfReferenceUID", "ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
 _UTF8 = "ISO_IR 192"
 
 
@@ -48,10 +48,18 @@ class Source:
         The slide.
     headers : iterable of Attributes
         The metadata of its series.
+    fetch : callable, optional
+        Returns a value of the metadata that is kept elsewhere, by its BulkDataURI; may block.
     """
 
-    def __init__(self, pyramid: Pyramid, headers: Iterable[Attributes]) -> None:
+    def __init__(
+        self,
+        pyramid: Pyramid,
+        headers: Iterable[Attributes],
+        fetch: Callable[[str], bytes] | None = None,
+    ) -> None:
         self.pyramid = pyramid
+        self._fetch = fetch
         self._headers = {one.text("SOPInstanceUID").strip(): one for one in headers}
         self._datasets: dict[int, Dataset] = {}
 
@@ -79,17 +87,45 @@ class Source:
             self._datasets[level] = self._made(level)
         return self._datasets[level]
 
+    def profile(self, level: int = 0) -> bytes | None:
+        """Return the ICC profile of a level's first optical path.
+
+        Parameters
+        ----------
+        level : int
+            Zero-based level.
+
+        Returns
+        -------
+        bytes or None
+            None where there is none, or no way to where it is kept.
+
+        Raises
+        ------
+        ArchiveError
+            When the archive does not deliver it.
+        """
+        path = self._header(level).item("OpticalPathSequence")
+        kept = path.bulk("ICCProfile")
+        if kept is None or kept.inline is not None:
+            return None if kept is None else kept.inline
+        return self._fetch(kept.uri) if kept.uri and self._fetch is not None else None
+
+    def _header(self, level: int) -> Attributes:
+        uid = self.pyramid.levels[level].instance_uids[0]
+        try:
+            return self._headers[uid]
+        except KeyError:
+            raise SlideError(
+                f"Instance {uid} was there when the slide was opened, and is no more: open it anew."
+            ) from None
+
     def _made(self, level: int) -> Dataset:
         from pydicom.dataset import Dataset
 
         image = self.pyramid.levels[level]
         uid = image.instance_uids[0]
-        try:
-            model = self._headers[uid].to_dict()
-        except KeyError:
-            raise SlideError(
-                f"Instance {uid} was there when the slide was opened, and is no more: open it anew."
-            ) from None
+        model = self._header(level).to_dict()
         model.pop(_PER_FRAME, None)
         dataset = Dataset.from_json(model, bulk_data_uri_handler=_left_out)
         for keyword in _MAY_BE_EMPTY:
@@ -99,6 +135,7 @@ class Source:
             dataset.PatientSex = None  # such as "U", which some write for unknown
         dataset.SpecificCharacterSet = _UTF8
         _check_placed(dataset, uid)
+        _state_scale(dataset, image.mpp)
         return dataset
 
 
@@ -107,19 +144,25 @@ def _left_out(*_: Any) -> None:
 
 
 def _check_placed(dataset: Dataset, uid: str) -> None:
-    for keyword in ("FrameOfReferenceUID", "ImageOrientationSlide"):
+    for keyword in _PLACE:
         if not dataset.get(keyword):
             raise SlideError(
                 f"Instance {uid}: {keyword} is missing, so nothing that is made for this slide "
                 "could say where on it it lies."
             )
-    if not dataset.get("TotalPixelMatrixOriginSequence"):
-        warnings.warn(
-            f"Instance {uid}: TotalPixelMatrixOriginSequence is missing; results are placed as if "
-            "the image began at the origin of the slide coordinate system.",
-            stacklevel=2,
-        )
-        origin = type(dataset)()
-        origin.XOffsetInSlideCoordinateSystem = 0.0
-        origin.YOffsetInSlideCoordinateSystem = 0.0
-        dataset.TotalPixelMatrixOriginSequence = [origin]
+
+
+def _state_scale(dataset: Dataset, mpp: tuple[float, float] | None) -> None:
+    """Say the distance of pixels where highdicom looks for it, if it is only said elsewhere.
+
+    That may be ImagedVolumeWidth and -Height, from which the slide model has it.
+    """
+    from pydicom.valuerep import format_number_as_ds
+
+    if not dataset.get("SharedFunctionalGroupsSequence"):
+        dataset.SharedFunctionalGroupsSequence = [type(dataset)()]
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    if mpp is not None and not shared.get("PixelMeasuresSequence"):
+        measures = type(dataset)()
+        measures.PixelSpacing = [format_number_as_ds(step / 1000) for step in reversed(mpp)]
+        shared.PixelMeasuresSequence = [measures]

@@ -118,7 +118,7 @@ class Tiler(Rows):
         Width and height.
     kept : ndarray of bool, shape (tile rows, tile columns)
         Which tiles are written.
-    background : int
+    background : float
         Value outside the image, and all that an empty tile holds.
     encode : callable
         Turns a tile (rows, columns, samples) into a frame; called in threads.
@@ -133,7 +133,7 @@ class Tiler(Rows):
         tile: tuple[int, int],
         kept: NDArray[np.bool_],
         *,
-        background: int,
+        background: float,
         encode: Callable[[Pixels], bytes],
         pool: Executor,
         written: Callable[[int], None],

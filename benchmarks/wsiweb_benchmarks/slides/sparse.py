@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.uid import JPEGBaseline8Bit
 
-from wsiweb.synthetic import encode, headers
 from wsiweb.part10 import FrameFile
+from wsiweb.synthetic import encode, headers
 from wsiweb.synthetic.recipe import Recipe, level_size
 
 if TYPE_CHECKING:

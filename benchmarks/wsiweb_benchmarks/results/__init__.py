@@ -1,0 +1,1 @@
+"""What it costs to make DICOM objects of results, against highdicom alone."""

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import wsiweb
+from wsiweb.cli import main
+
+NUCLEI = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "geometry": {
+                "type": "Polygon",
+                "coordinates": [[[10, 10], [200, 10], [200, 300], [10, 10]]],
+            },
+            "properties": {
+                "objectType": "detection",
+                "classification": {"name": "Tumor", "color": [255, 0, 0]},
+                "measurements": {"Area px^2": 27550.0},
+            },
+        }
+    ],
+}
+
+
+@pytest.fixture
+def folder(tmp_path, made_folder):
+    (tmp_path / "nuclei.geojson").write_text(json.dumps(NUCLEI))
+    (tmp_path / "cells.csv").write_text("x,y,class,score\n10,20,Stroma,0.5\n30,40,Stroma,\n")
+    np.save(tmp_path / "mask.npy", np.arange(750 * 1050).reshape(750, 1050) % 3 == 0)
+    return shutil.copytree(made_folder, tmp_path / "slides")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, status=0):
+        done = CliRunner().invoke(main, [str(word) for word in words])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == status, done.output
+        return done.output
+
+    return run
+
+
+def test_geojson_there_and_back(run, folder, tmp_path):
+    out = folder / "results"
+    said = run("results", folder, "--name", "nuclei", "--geojson", "nuclei.geojson", "-o", out)
+    assert "annotations-201-1.dcm" in said
+    assert "nuclei" in run("stored", folder)
+    run("annotations", folder, "--geojson", "back.geojson", "--csv", "back.csv")
+    (feature,) = json.loads((tmp_path / "back.geojson").read_text())["features"]
+    given = NUCLEI["features"][0]
+    assert feature["geometry"] == given["geometry"]
+    assert feature["properties"]["classification"] == given["properties"]["classification"]
+    assert feature["properties"]["measurements"] == given["properties"]["measurements"]
+    with (tmp_path / "back.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["class"], row["kind"], row["Area px^2"]) == ("Tumor", "polygon", "27550.0")
+
+
+def test_all_kinds_at_once_as_json(run, folder):
+    words = ["--geojson", "nuclei.geojson", "--csv", "cells.csv", "--mask", "mask.npy"]
+    words += ["--segments", "Tissue", "--algorithm", "net", "1.0", "-o", folder / "out", "--json"]
+    made = json.loads(run("results", folder, "--name", "all", *words))
+    assert [one["kind"] for one in made].count("annotations") == 2
+    listed = json.loads(run("stored", folder, "--json"))
+    assert {one["kind"] for one in listed} == {"segmentation", "annotations"}
+    told = json.loads(run("annotations", folder, "--name", "all", "--json"))
+    assert told["groups"][0]["count"] in {1, 2}
+    with wsiweb.connect(folder) as archive:
+        (segmentation,) = archive.slides()[0].open().segmentations()
+        found = segmentation.read_region((0, 0), 1, (1050, 750))
+    np.testing.assert_array_equal(found, np.load("mask.npy"))
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        ([], 2, "nothing to make results of"),
+        (["--mask", "mask.npy"], 2, "belong together"),
+        (["--segments", "Tissue", "--csv", "cells.csv"], 2, "belong together"),
+        (["--mask", "mask.npy", "--segments", "Tissu"], 1, "is not in the dictionary"),
+        (["--mask", "mask.npy", "--segments", "Tissue", "--level", "0"], 1, "2100"),
+        (["--geojson", "cells.csv"], 1, "cells.csv|GeoJSON"),
+        (["--csv", "nuclei.geojson"], 1, "first line"),
+        (["--geojson", "missing.geojson"], 2, "does not exist"),
+    ],
+)
+def test_wrong_calls_are_said_in_words_and_leave_nothing(run, folder, words, status, message):
+    said = run("results", folder, "--name", "x", *words, "-o", folder / "out", status=status)
+    assert any(one in said for one in message.split("|")), said
+    assert "Traceback" not in said
+    assert not (folder / "out").exists()
+
+
+def test_nothing_stored_is_said(run, folder):
+    assert "has no annotations of this slide" in run("annotations", folder, status=1)
+    run("results", folder, "--name", "a", "--csv", "cells.csv", "-o", folder / "out")
+    assert "of the name 'b'" in run("annotations", folder, "--name", "b", status=1)
+    assert "2 x Stroma" in run("annotations", folder)
+
+
+def test_what_is_there_is_not_written_over(run, folder):
+    words = ["results", folder, "--name", "a", "--csv", "cells.csv", "-o", folder / "out"]
+    run(*words)
+    assert "is another file" in run(*words, status=1)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from highdicom.sr import CodedConcept
+from pydicom.sr.codedict import codes
+
+from wsiweb.results.codes import coded
+
+WHAT = "the type of a segment"
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        codes.SCT.Neoplasm,
+        "Neoplasm",
+        "neoplasm",
+        " SCT:Neoplasm",
+        "sct: neoplasm",
+        ("108369006", "SCT", "Neoplasm"),
+        CodedConcept("108369006", "SCT", "Neoplasm"),
+    ],
+)
+def test_one_term_in_all_its_forms(term):
+    code = coded(term, WHAT)
+    assert (code.value, code.scheme_designator) == ("108369006", "SCT")
+
+
+def test_spaces_and_cases_do_not_matter():
+    assert coded("morphologically ABNORMAL structure", WHAT).value == "49755003"
+
+
+def test_the_scheme_decides_where_several_know_a_name():
+    assert coded("UCUM:Percent", WHAT).scheme_designator == "UCUM"
+
+
+@pytest.mark.parametrize("name", ["Neoplasmus", "SCT:Neoplasmus", "neo plasmm"])
+def test_what_is_like_an_unknown_name_is_told(name):
+    with pytest.raises(ValueError, match=r"is not in the dictionary.*type of a segment.*SCT:Neopl"):
+        coded(name, WHAT)
+
+
+@pytest.mark.parametrize("name", ["", "qqqqzzzz", "SCT:", "XYZ:Neoplasm"])
+def test_nothing_like_it_is_no_trouble(name):
+    with pytest.raises(ValueError, match="is not in the dictionary"):
+        coded(name, WHAT)
+
+
+@pytest.mark.parametrize("term", [5, ("a", "b"), ("a", "b", "c", "d"), None])
+def test_what_is_no_term_is_refused(term):
+    with pytest.raises(ValueError, match=r"A coded term is a name.*type of a segment"):
+        coded(term, WHAT)
+
+
+@pytest.mark.parametrize(
+    "term", [("", "SCT", "x"), ("1", "", "x"), ("1", "SCT", " "), ("1" * 17, "SCT", "x")]
+)
+def test_what_dicom_cannot_hold_is_refused(term):
+    with pytest.raises(ValueError, match="cannot be written"):
+        coded(term, WHAT)
+    with pytest.raises(ValueError, match="cannot be written"):
+        coded(("1", "SCT", "m" * 65), WHAT)

@@ -1,0 +1,202 @@
+"""Commands that make results of a slide, and read those that an archive holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wsiweb.cli.options import on_slide, with_json
+from wsiweb.cli.printing import print_json, print_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wsiweb.slide import Slide
+
+__all__ = ["export", "results", "stored"]
+
+_FILE = click.Path(exists=True, path_type=Path)
+
+
+@click.command()
+@on_slide
+@click.option("--name", required=True, help="Name of the result, up to 64 characters.")
+@click.option(
+    "--geojson", multiple=True, type=_FILE, metavar="FILE", help="Annotations, as QuPath has them."
+)
+@click.option(
+    "--csv",
+    "tables",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="Points: columns x, y, perhaps class, and measurements.",
+)
+@click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    type=_FILE,
+    metavar="FILE",
+    help="Mask: .npy, .zarr, .png or .tif. Wants --segments.",
+)
+@click.option(
+    "--segments",
+    metavar="NAME,NAME",
+    default="",
+    help="What the numbers of a mask stand for, number 1 first: coded terms by name.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(["slim", "standard"]),
+    default="slim",
+    show_default=True,
+    help="Masks as today's viewers show them, or as small as the standard allows.",
+)
+@click.option(
+    "--level",
+    type=click.IntRange(min=0),
+    help="Level whose pixels are meant [shapes: 0; masks: the one of their size].",
+)
+@click.option(
+    "--coordinates",
+    type=click.Choice(["2d", "3d"]),
+    default="2d",
+    show_default=True,
+    help="Annotations in pixels of the level, or in millimetres of the slide.",
+)
+@click.option(
+    "--holes",
+    type=click.Choice(["refuse", "drop"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of holes in polygons, which DICOM annotations do not have.",
+)
+@click.option(
+    "--algorithm", nargs=2, metavar="NAME VERSION", help="What computed it [none: a person did]."
+)
+@click.option("--creator", default="", metavar="NAME", help="Who made it, as Doe^Jane.")
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the DICOM files.",
+)
+@with_json
+def results(  # noqa: PLR0913 - one for each option
+    slide: Slide,
+    *,
+    name: str,
+    geojson: tuple[Path, ...],
+    tables: tuple[Path, ...],
+    masks: tuple[Path, ...],
+    segments: str,
+    profile: Any,
+    level: int | None,
+    coordinates: Any,
+    holes: Any,
+    algorithm: tuple[str, str] | None,
+    creator: str,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Make DICOM objects about a slide of masks, GeoJSON and tables.
+
+    Nothing is sent: the files are written to the folder of -o, where none is replaced.
+    """
+    from wsiweb.results.shapes.tables import read_table
+
+    if not (geojson or tables or masks):
+        raise click.UsageError(
+            "There is nothing to make results of: give --geojson, --csv, --mask."
+        )
+    if bool(masks) != bool(segments):
+        raise click.UsageError("--mask and --segments belong together.")
+    session = slide.results(name, algorithm=algorithm, creator=creator)
+    for mask in masks:
+        names = [one.strip() for one in segments.split(",")]
+        session.add_mask(str(mask), segments=names, level=level, profile=profile)
+    shapes: list[Any] = [*geojson, *(read_table(table) for table in tables)]
+    for one in shapes:
+        session.add_annotations(one, level=level or 0, coordinates=coordinates, holes=holes)
+    paths = session.save(out)
+    rows = [
+        {"path": str(path), "kind": one.kind, "series_uid": one.series_uid, "size": one.size}
+        | {"instance_uid": one.instance_uid}
+        for path, one in zip(paths, session.objects, strict=True)
+    ]
+    columns = {"path": "file", "kind": "kind", "size": "bytes", "instance_uid": "instance UID"}
+    print_rows(rows, columns, as_json=as_json)
+
+
+@click.command()
+@on_slide
+@with_json
+def stored(slide: Slide, *, as_json: bool) -> None:
+    """List the results that an archive holds about a slide, the newest first."""
+    kinds: dict[str, Iterable[Any]] = {
+        "segmentation": slide.segmentations(),
+        "annotations": slide.annotations(),
+        "heatmap": slide.heatmaps(),
+        "report": slide.reports(),
+    }
+    rows = [
+        {
+            "kind": kind,
+            "name": one.name,
+            "created": None if one.created is None else one.created.isoformat(" ", "seconds"),
+            "contents": repr(one),
+            "series_uid": one.series_uid,
+        }
+        for kind, found in kinds.items()
+        for one in found
+    ]
+    columns = {"kind": "kind", "name": "name", "created": "created", "series_uid": "series UID"}
+    print_rows(rows, columns, as_json=as_json)
+
+
+@click.command("annotations")
+@on_slide
+@click.option("--name", help="Only annotations of that name; by default, the newest of all.")
+@click.option(
+    "--geojson", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="To write."
+)
+@click.option(
+    "--csv",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="To write: class, kind, middle, box and measurements of each.",
+)
+@with_json
+def export(
+    slide: Slide, *, name: str | None, geojson: Path | None, table: Path | None, as_json: bool
+) -> None:
+    """Write the newest annotations of a slide as GeoJSON or as a table.
+
+    Coordinates are in pixels of level 0. Without a file to write, they are summed up.
+    """
+    from wsiweb.results.shapes.tables import write_table
+
+    found = slide.annotations(name)
+    if not found:
+        which = "annotations" if name is None else f"annotations of the name {name!r}"
+        raise click.ClickException(f"The archive has no {which} of this slide.")
+    newest = found[0]
+    if geojson is not None:
+        newest.save_geojson(geojson)
+        click.echo(f"{geojson}: {len(newest)} annotations of {newest.name!r}", err=as_json)
+    if table is not None:
+        count = write_table(table, newest.shapes())
+        click.echo(f"{table}: {count} annotations of {newest.name!r}", err=as_json)
+    rows = [
+        {"group": group.label, "kind": group.kind, "count": len(group)} for group in newest.groups
+    ]
+    if as_json:
+        print_json({"name": newest.name, "series_uid": newest.series_uid, "groups": rows})
+    elif geojson is None and table is None:
+        click.echo(repr(newest))
+        print_rows(rows, {"group": "group", "kind": "kind", "count": "count"}, as_json=False)

@@ -1,0 +1,1 @@
+"""Numbers at each place of the slide: Parametric Maps."""

@@ -1,0 +1,276 @@
+"""Headers of derived whole-slide images (PS3.3 A.32.8): the source's, as far as it still holds."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wsiweb.results.codes import coded
+from wsiweb.results.identity import uid_for
+from wsiweb.results.srgb import srgb_profile
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from wsiweb.results.identity import Identity
+    from wsiweb.results.planes import Plane
+    from wsiweb.results.source import Source
+
+__all__ = ["Look", "header_of"]
+
+_LONGEST = 1024  # characters of DerivationDescription, VR ST
+_THIN = 0.001  # mm: depth of an image that does not state it; nothing is not allowed
+_METHOD = "ISO_10918_1"  # JPEG (PS3.3 C.7.6.1.1.5.1)
+
+# What holds for the image as it does for its source; as it is there, or else as it usually is.
+_AS_IN_SOURCE: dict[str, Any] = {
+    "FrameOfReferenceUID": None,
+    "PositionReferenceIndicator": "SLIDE_CORNER",
+    "AcquisitionContextSequence": (),
+    "AcquisitionDateTime": None,
+    "AcquisitionDuration": None,
+    "ImageOrientationSlide": None,
+    "VolumetricProperties": "VOLUME",
+    "ImagedVolumeWidth": None,
+    "ImagedVolumeHeight": None,
+    "ImagedVolumeDepth": None,
+    "FocusMethod": "AUTO",
+    "ExtendedDepthOfField": "NO",
+    "NumberOfFocalPlanes": None,
+    "DistanceBetweenFocalPlanes": None,
+    "LossyImageCompression": "00",
+    "LossyImageCompressionMethod": None,
+    "LossyImageCompressionRatio": None,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What all levels of a derived image have in common.
+
+    Attributes
+    ----------
+    lossy : bool
+        Whether they are stored as JPEG.
+    optical_path : Dataset
+        Item of OpticalPathSequence, with its ICC profile.
+    description : str
+        How the image was made; may be empty.
+    depth : float
+        SliceThickness in mm.
+    """
+
+    lossy: bool
+    optical_path: Dataset
+    description: str
+    depth: float
+
+    @classmethod
+    def of(
+        cls, source: Source, level: int, *, lossy: bool, profile: bytes | None, description: str
+    ) -> Look:
+        """Return what an image has from a level of its source, unless it is said otherwise.
+
+        Raises
+        ------
+        ValueError
+            For a description that is too long, or a profile that is none of RGB.
+        """
+        if len(description) > _LONGEST:
+            raise ValueError(
+                f"The description of an image has up to {_LONGEST} characters; it has "
+                f"{len(description)}."
+            )
+        if profile is not None and (profile[36:40] != b"acsp" or profile[16:20] != b"RGB "):
+            raise ValueError(
+                "profile is an ICC profile of RGB, as bytes; what was given begins with "
+                f"{profile[:20]!r}."
+            )
+        origin = source.dataset(level)
+        measures = _first(_first(origin, "SharedFunctionalGroupsSequence"), "PixelMeasuresSequence")
+        thickness = None if measures is None else measures.get("SliceThickness")
+        return cls(
+            lossy=lossy,
+            optical_path=_optical_path(origin, source.profile(level), profile),
+            description=description,
+            depth=float(thickness or _THIN),
+        )
+
+
+def header_of(origin: Dataset, plane: Plane, look: Look, identity: Identity) -> Dataset:
+    """Return the header of one level: all but the size of frames, their number, and pixels.
+
+    Parameters
+    ----------
+    origin : Dataset
+        Header of the source's level; not changed.
+    plane : Plane
+        Where the image lies.
+    look : Look
+        What all levels share.
+    identity : Identity
+        What the object says of itself.
+    """
+    header = _entities(origin, look, identity)
+    for keyword, usual in _AS_IN_SOURCE.items():
+        if keyword in origin and not origin[keyword].is_empty:
+            header[keyword] = copy.deepcopy(origin[keyword])
+        elif usual is not None:
+            setattr(header, keyword, list(usual) if usual == () else usual)
+    if "AcquisitionDateTime" not in header:
+        header.AcquisitionDateTime = identity.created.strftime("%Y%m%d%H%M%S")
+    if look.lossy:
+        header.LossyImageCompression = "01"
+        header.LossyImageCompressionMethod = [*_methods(origin), _METHOD]
+    _describe_pixels(header, plane, look)
+    _describe_place(header, plane, look)
+    _describe_origin(header, origin, look)
+    _describe_pyramid(header, identity)
+    return header
+
+
+def _entities(origin: Dataset, look: Look, identity: Identity) -> Dataset:
+    """Return patient, study, series, equipment and specimen."""
+    import highdicom
+    from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless, VLWholeSlideMicroscopyImageStorage
+
+    told = identity.keywords()
+    equipment = told.pop("contributing_equipment")
+    told.pop("content_creator_name")
+    header = highdicom.SOPClass(
+        study_instance_uid=origin.StudyInstanceUID,
+        sop_class_uid=VLWholeSlideMicroscopyImageStorage,
+        modality="SM",
+        transfer_syntax_uid=JPEGBaseline8Bit if look.lossy else JPEGLSLossless,
+        specific_character_set=origin.SpecificCharacterSet,
+        **told,
+    )
+    header.copy_patient_and_study_information(origin)
+    header.copy_specimen_information(origin)
+    header.ContributingEquipmentSequence = equipment
+    if identity.creator:
+        header.OperatorsName = identity.creator
+    identity.sign(header)
+    return header
+
+
+def _describe_pixels(header: Dataset, plane: Plane, look: Look) -> None:
+    header.SamplesPerPixel = 3
+    header.PhotometricInterpretation = "YBR_FULL_422" if look.lossy else "RGB"
+    header.PlanarConfiguration = 0
+    header.BitsAllocated = header.BitsStored = 8
+    header.HighBit = 7
+    header.PixelRepresentation = 0
+    header.BurnedInAnnotation = "NO"
+    header.SpecimenLabelInImage = "NO"
+    resampled = "RESAMPLED" if plane.downsample > 1 else "NONE"
+    header.ImageType = ["DERIVED", "PRIMARY", "VOLUME", resampled]
+
+
+def _describe_place(header: Dataset, plane: Plane, look: Look) -> None:
+    """Say size, place and scale (PS3.3 C.8.12.4, C.7.6.16.2.1)."""
+    from pydicom.dataset import Dataset
+    from pydicom.valuerep import format_number_as_ds
+
+    header.TotalPixelMatrixColumns, header.TotalPixelMatrixRows = plane.size
+    header.TotalPixelMatrixFocalPlanes = 1
+    spacing = plane.geometry.spacing
+    for keyword, side, step in zip(("Width", "Height"), plane.size, spacing, strict=True):
+        if f"ImagedVolume{keyword}" not in header:
+            setattr(header, f"ImagedVolume{keyword}", side * step)
+    if "ImagedVolumeDepth" not in header:
+        header.ImagedVolumeDepth = look.depth * 1000  # micrometres, unlike the other two
+    place = Dataset()
+    for axis, offset in zip("XYZ", plane.geometry.origin, strict=True):
+        setattr(place, f"{axis}OffsetInSlideCoordinateSystem", format_number_as_ds(offset))
+    header.TotalPixelMatrixOriginSequence = [place]
+    measures = Dataset()
+    measures.PixelSpacing = [format_number_as_ds(spacing[1]), format_number_as_ds(spacing[0])]
+    measures.SliceThickness = format_number_as_ds(look.depth)
+    frame_type = Dataset()
+    frame_type.FrameType = header.ImageType
+    path = Dataset()
+    path.OpticalPathIdentifier = look.optical_path.OpticalPathIdentifier
+    shared = Dataset()
+    shared.PixelMeasuresSequence = [measures]
+    shared.WholeSlideMicroscopyImageFrameTypeSequence = [frame_type]
+    shared.OpticalPathIdentificationSequence = [path]
+    header.SharedFunctionalGroupsSequence = [shared]
+    header.OpticalPathSequence = [look.optical_path]
+    header.NumberOfOpticalPaths = 1
+
+
+def _describe_origin(header: Dataset, origin: Dataset, look: Look) -> None:
+    """Say what the image was made of (PS3.3 C.7.6.1, C.7.6.16.2.6, C.12.2)."""
+    from pydicom.dataset import Dataset
+
+    instance = Dataset()
+    instance.ReferencedSOPClassUID = origin.SOPClassUID
+    instance.ReferencedSOPInstanceUID = origin.SOPInstanceUID
+    series = Dataset()
+    series.SeriesInstanceUID = origin.SeriesInstanceUID
+    series.ReferencedInstanceSequence = [copy.deepcopy(instance)]
+    header.ReferencedSeriesSequence = [series]
+    instance.PurposeOfReferenceCodeSequence = [
+        coded("DCM:SourceImageForImageProcessingOperation", "the purpose of a source image")
+    ]
+    header.SourceImageSequence = [copy.deepcopy(instance)]
+    if look.description:
+        header.DerivationDescription = look.description
+    derivation = Dataset()
+    derivation.DerivationCodeSequence = [
+        coded("DCM:UnspecifiedMethodOfCalculation", "how an image was derived")
+    ]
+    derivation.SourceImageSequence = [instance]
+    header.SharedFunctionalGroupsSequence[0].DerivationImageSequence = [derivation]
+
+
+def _describe_pyramid(header: Dataset, identity: Identity) -> None:
+    """Say what holds the levels together, and that tiles come in order."""
+    from pydicom.dataset import Dataset
+
+    header.PyramidUID = uid_for(identity.series_uid, "pyramid")
+    organization = Dataset()
+    organization.DimensionOrganizationUID = uid_for(identity.series_uid, "dimensions")
+    header.DimensionOrganizationSequence = [organization]
+    header.DimensionOrganizationType = "TILED_FULL"
+
+
+def _optical_path(origin: Dataset, own: bytes | None, profile: bytes | None) -> Dataset:
+    """Return the source's first optical path with a profile: the one wanted, its own, or sRGB."""
+    from pydicom.dataset import Dataset
+
+    path = copy.deepcopy(_first(origin, "OpticalPathSequence") or Dataset())
+    if not path.get("OpticalPathIdentifier"):
+        path.OpticalPathIdentifier = "1"
+    if not path.get("IlluminationTypeCodeSequence"):
+        path.IlluminationTypeCodeSequence = [
+            coded("DCM:BrightfieldIllumination", "the illumination")
+        ]
+    if not (path.get("IlluminationColorCodeSequence") or path.get("IlluminationWaveLength")):
+        path.IlluminationColorCodeSequence = [coded("SCT:FullSpectrum", "the illumination")]
+    if profile not in {None, own}:
+        path.pop("ColorSpace", None)
+    elif profile is None and own is None:
+        path.ColorSpace = "SRGB"
+    path.ICCProfile = profile or own or srgb_profile()
+    # Pixels of one sample may have had these; those of the image are colours.
+    for keyword in ("PaletteColorLookupTableSequence", "ChannelDescriptionCodeSequence"):
+        if keyword in path:
+            del path[keyword]
+    return path
+
+
+def _methods(origin: Dataset) -> list[str]:
+    """Return how the source was compressed with loss, from first to last."""
+    methods = origin.get("LossyImageCompressionMethod")
+    if not methods:
+        return []
+    return [methods] if isinstance(methods, str) else list(methods)
+
+
+def _first(dataset: Dataset | None, keyword: str) -> Dataset | None:
+    """Return the first item of a sequence, if there is one."""
+    items = None if dataset is None else dataset.get(keyword)
+    return items[0] if items else None

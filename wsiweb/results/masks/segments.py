@@ -1,0 +1,239 @@
+"""What the numbers of a mask stand for: segments, with names, codes and colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from wsiweb.results.codes import coded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from highdicom.color import CIELabColor
+    from highdicom.seg import SegmentDescription
+    from highdicom.sr import CodedConcept
+
+    from wsiweb.results.codes import Term
+    from wsiweb.results.identity import Algorithm
+
+    Color = str | tuple[int, int, int]
+    """``"#ff8000"``, a name that Pillow knows (``"orange"``), or (red, green, blue) of 0 to 255."""
+
+    Segments: TypeAlias = "Segment | Term | Iterable[Segment | Term]"
+    """What is taken for segments: one, or all of them."""
+
+__all__ = ["Segment", "Segments", "describe", "segments_of"]
+
+_LONGEST = 64  # characters of a label, VR LO
+_LONGEST_TEXT = 1024  # characters of a description, VR ST
+_MOST = 2**16 - 1  # SegmentNumber is of VR US
+
+# Which category the types of a list belong to (PS3.16 CID 7150). What is in none of them counts as
+# tissue, which is what a slide shows.
+_CATEGORIES = {
+    "CID7194": "MorphologicallyAbnormalStructure",
+    "CID7191": "Tissue",
+    "CID7197": "BodySubstance",
+}
+_OTHERWISE = "Tissue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segment:
+    """One thing that a mask shows (PS3.3 C.8.20.4).
+
+    Attributes
+    ----------
+    label : str
+        What people call it, 1 to 64 characters.
+    type : Term, optional
+        What it is, as a code of CID 7151 or any other; by default the label is looked up.
+    category : Term, optional
+        What kind of thing that is, a code of CID 7150; by default what follows from the type.
+    color : Color, optional
+        How to show it.
+    description : str
+        In words, up to 1,024 characters.
+    tracking_id, tracking_uid : str
+        What says that it is the same thing in several objects; both or neither.
+
+    Raises
+    ------
+    ValueError
+        For a text that DICOM cannot hold, a colour that is none, or half a tracking identifier.
+
+    Examples
+    --------
+    >>> Segment(label="Tumour", type="Neoplasm", color="red").label
+    'Tumour'
+    """
+
+    label: str
+    type: Term | None = None
+    category: Term | None = None
+    color: Color | None = None
+    description: str = ""
+    tracking_id: str = ""
+    tracking_uid: str = ""
+
+    def __post_init__(self) -> None:
+        for what, text in (("label", self.label), ("tracking_id", self.tracking_id)):
+            least = 1 if what == "label" else 0
+            if not least <= len(text.strip()) <= _LONGEST or "\\" in text:
+                raise ValueError(
+                    f"The {what} of a segment has {least} to {_LONGEST} characters and no "
+                    f"backslash; {text!r} was given."
+                )
+        if len(self.description) > _LONGEST_TEXT:
+            raise ValueError(
+                f"The description of segment {self.label!r} has {len(self.description)} "
+                f"characters; up to {_LONGEST_TEXT} can be written."
+            )
+        if bool(self.tracking_id) != bool(self.tracking_uid):
+            raise ValueError(
+                f"Segment {self.label!r} is to be tracked by an identifier and a UID: give both "
+                "tracking_id and tracking_uid, or neither."
+            )
+        if self.color is not None:
+            _rgb(self.color)
+
+
+def segments_of(given: Segments) -> tuple[Segment, ...]:
+    """Return what was given for segments as such: number 1 first.
+
+    Parameters
+    ----------
+    given : Segment, Term, or iterable of them
+        One segment, or all of them in the order of their numbers. A name, or a code, stands for
+        the segment that bears it as its label and is of that type. A code as three texts wants to
+        be in a list: ``[("108369006", "SCT", "Neoplasm")]``.
+
+    Returns
+    -------
+    tuple of Segment
+        Their types are codes.
+
+    Raises
+    ------
+    ValueError
+        For none, too many, two of one label, or a name that is in no dictionary.
+
+    Examples
+    --------
+    >>> [each.label for each in segments_of(["Neoplasm", "SCT:Necrosis"])]
+    ['Neoplasm', 'Necrosis']
+    """
+    single = isinstance(given, (str, Segment)) or hasattr(given, "scheme_designator")
+    listed: list[Any] = [given] if single else list(given)  # pyright: ignore[reportArgumentType]
+    if not 1 <= len(listed) <= _MOST:
+        raise ValueError(
+            f"A segmentation has 1 to {_MOST} segments; {len(listed)} were given."
+            + (" What has more parts than that are annotations." if listed else "")
+        )
+    found = tuple(_segment(one) for one in listed)
+    labels: set[str] = set()
+    for one in found:
+        if one.label in labels:
+            raise ValueError(
+                f"Two segments are called {one.label!r}: nobody could tell them apart."
+            )
+        labels.add(one.label)
+    return found
+
+
+def _segment(given: Any) -> Segment:
+    if isinstance(given, Segment):
+        if given.type is not None:
+            return given
+        return _typed(given, given.label)
+    if isinstance(given, str):
+        label = given.rpartition(":")[2].strip()
+        return _typed(Segment(label=label), given)
+    code = coded(given, "a segment")
+    return Segment(label=code.meaning, type=code)
+
+
+def _typed(segment: Segment, name: str) -> Segment:
+    from dataclasses import replace
+
+    try:
+        return replace(segment, type=coded(name, "the type of a segment"))
+    except ValueError as error:
+        raise ValueError(
+            f"{error} Or keep the label and say what it is: Segment(label={segment.label!r}, "
+            'type="Tissue").'
+        ) from None
+
+
+def describe(segments: Sequence[Segment], algorithm: Algorithm | None) -> list[SegmentDescription]:
+    """Return segments as highdicom wants them.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        As from `segments_of`: number 1 first.
+    algorithm : Algorithm or None
+        What found them; None for a person.
+
+    Raises
+    ------
+    ValueError
+        For a category or type that is no code.
+    """
+    from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
+
+    kinds = SegmentAlgorithmTypeValues
+    made_by = kinds.MANUAL if algorithm is None else kinds.AUTOMATIC
+    described: list[SegmentDescription] = []
+    for number, segment in enumerate(segments, 1):
+        kind = coded(segment.type or segment.label, "the type of a segment")
+        category = segment.category or _category(kind)
+        one = SegmentDescription(
+            segment_number=number,
+            segment_label=segment.label,
+            segmented_property_category=coded(category, "the category of a segment"),
+            segmented_property_type=kind,
+            algorithm_type=made_by,
+            algorithm_identification=None if algorithm is None else algorithm.sequence(),
+            tracking_id=segment.tracking_id or None,
+            tracking_uid=segment.tracking_uid or None,
+            display_color=None if segment.color is None else _lab(segment.color),
+        )
+        if segment.description:
+            one.SegmentDescription = segment.description
+        described.append(one)
+    return described
+
+
+def _category(kind: CodedConcept) -> str:
+    from pydicom.sr.codedict import codes
+
+    for name, category in _CATEGORIES.items():
+        for code in getattr(codes, name).concepts.values():
+            if (code.value, code.scheme_designator) == (kind.value, kind.scheme_designator):
+                return category
+    return _OTHERWISE
+
+
+def _rgb(color: Color) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    try:
+        if isinstance(color, str):
+            return ImageColor.getrgb(color)[:3]
+        red, green, blue = (int(one) for one in color)
+    except (TypeError, ValueError):
+        red = green = blue = -1
+    if not all(0 <= one <= 255 for one in (red, green, blue)):
+        raise ValueError(
+            f'A colour is "#ff8000", a name such as "orange", or three numbers of 0 to 255; '
+            f"{color!r} was given."
+        )
+    return red, green, blue
+
+
+def _lab(color: Color) -> CIELabColor:
+    from highdicom.color import CIELabColor
+
+    return CIELabColor.from_rgb(*_rgb(color))

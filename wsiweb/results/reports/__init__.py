@@ -1,0 +1,1 @@
+"""Reports on some regions: structured reports after the template Measurement Report."""

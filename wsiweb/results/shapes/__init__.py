@@ -1,0 +1,1 @@
+"""Shapes: points, lines and outlines on a slide, to DICOM annotations and to GeoJSON, and back."""
