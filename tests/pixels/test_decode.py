@@ -448,10 +448,10 @@ def test_a_small_file_cannot_claim_much_memory():
     del big
     for bomb in bombs:
         tracemalloc.start()
-        began = time.perf_counter()
+        began = time.thread_time()
         with pytest.raises(DecodeError):
             decode(bomb, form)
-        assert time.perf_counter() - began < 0.5
+        assert time.thread_time() - began < 0.5
         assert tracemalloc.get_traced_memory()[1] < 10**6
         tracemalloc.stop()
 
@@ -469,10 +469,10 @@ def test_a_blank_jpeg_is_small_and_is_read(subsampling, progressive):
 @pytest.mark.parametrize(("rows", "columns"), [(60_000, 60_000), (8192, 8193)])
 def test_a_frame_is_not_larger_than_memory_whatever_its_header_promises(rows, columns):
     data = claiming(imagecodecs.jpeg8_encode(picture(16, 16, 3)), rows, columns)
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(DecodeError, match=f"frame: {columns} x {rows} pixels are more than"):
         decode(data, PixelFormat(rows, columns))
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 def claiming(jpeg: bytes, rows: int, columns: int) -> bytes:
@@ -484,10 +484,10 @@ def claiming(jpeg: bytes, rows: int, columns: int) -> bytes:
 @pytest.mark.parametrize("codec", ["jpeg", "jpeg lossless"])
 def test_few_bytes_of_jpeg_cannot_be_many_pixels(codec):
     data = claiming(ENCODED[codec], 8192, 8192)
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(DecodeError, match="bytes cannot hold 8192 x 8192 pixels"):
         decode(data, PixelFormat(8192, 8192))
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1
 
 
 ENCODED = {
@@ -536,9 +536,9 @@ def test_any_bytes_give_a_picture_or_our_error(head, tail):
 def fastest(function, repeats: int = 200) -> float:
     times = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.thread_time()
         function()
-        times.append(time.perf_counter() - began)
+        times.append(time.thread_time() - began)
     return min(times)
 
 

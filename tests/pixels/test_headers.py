@@ -513,10 +513,10 @@ def test_fifty_thousand_sparse_frames_are_read_within_a_second():
     )
     one[tag_of("PerFrameFunctionalGroupsSequence")] = "HERE"
     text = json.dumps(one).replace('"HERE"', '{"vr":"SQ","Value":[' + frames + "]}")
-    began = time.perf_counter()
+    began = time.thread_time()
     (attributes,) = Attributes.decode(text.encode())
     level = read_pyramid([attributes]).levels[0]
-    assert time.perf_counter() - began < 2  # 0.5 s here; the machine may be busy
+    assert time.thread_time() - began < 2  # 0.5 s here
     for number in (0, 1, 777, 49_999):
         assert level.frame(*places[number]).number == number + 1
 

@@ -114,9 +114,9 @@ def test_a_picture_that_is_grey_is_not_taken_for_a_cut_one(grey, lossless):
 
 def test_codes_are_counted_fast_enough_for_the_few_frames_that_end_in_grey():
     data = imagecodecs.jpeg8_encode(np.tile(NOISE, (3, 3, 1))[:256, :256].copy(), 80)
-    began = time.perf_counter()
+    began = time.thread_time()
     assert is_complete(data)
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_every_frame_of_the_slide_is_whole(cmu_folder):

@@ -194,7 +194,7 @@ def test_packed_frames_know_their_shift(pixels, count, random):
 def test_many_frames_are_found_quickly():
     count = 40_000
     data = value([[b"\xff\xd8\0\0"]] * count)
-    began = time.perf_counter()
+    began = time.thread_time()
     table = encapsulated_frames(io.BytesIO(data), 0, count=count)
     assert table.count == count
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1

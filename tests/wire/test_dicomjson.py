@@ -240,10 +240,10 @@ def test_base64_with_broken_lines():
 def test_a_table_of_fifty_thousand_frames_is_left_alone_until_asked_for():
     frame = b'{"0048021A":{"vr":"SQ","Value":[{"0048021E":{"vr":"SL","Value":[1]}}]}}'
     table = b"[" + b",".join([frame] * 50_000) + b"]"
-    began = time.perf_counter()
+    began = time.thread_time()
     (one,) = Attributes.decode(
         b'[{"00280010":{"vr":"US","Value":[5]},"52009230":{"vr":"SQ","Value":' + table + b"}}]"
     )
     assert one.integer("Rows") == 5
     assert one.raw("PerFrameFunctionalGroupsSequence") == table
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5

@@ -171,7 +171,7 @@ def test_a_value_that_cannot_be_read_matches_nothing():
 
 def test_hostile_wildcards_take_no_long_time():
     long = Attributes.of({"00100020": {"vr": "LO", "Value": ["a" * 10_000]}})
-    began = time.perf_counter()
+    began = time.thread_time()
     assert not matches(long, (("00100020", "*a" * 1000 + "b"),))
     assert not matches(long, (("00100020", "?*" * 1000 + "b"),))
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5

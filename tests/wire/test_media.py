@@ -158,22 +158,22 @@ def test_what_is_no_accept(header):
 
 @pytest.mark.parametrize("unit", ["a/b;", "a/b,", 'a/b; x="', "; =", '\\"', " ", "a/b; x = "])
 def test_hostile_headers_take_no_long_time(unit):
-    began = time.perf_counter()
+    began = time.thread_time()
     for read in (media.parse_accept, media.parse_content_type):
         with contextlib.suppress(ProtocolError):
             read('a/b; x="' + unit * 10_000)
         with contextlib.suppress(ProtocolError):
             read(unit * 10_000)
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 @pytest.mark.parametrize(
     "data", [b"\xff\xd8" + b"\xff" * 10**7, b"\xff\xd8" + b"\xff\xe0\0\2" * 10**6]
 )
 def test_endless_jpeg_headers_are_given_up_on(data):
-    began = time.perf_counter()
+    began = time.thread_time()
     assert media.sniff(data) is None
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_a_jpeg_with_a_long_profile_is_still_a_jpeg():

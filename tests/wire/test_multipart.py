@@ -342,10 +342,10 @@ def test_time_grows_with_size_not_with_its_square():
     def seconds(chunks):
         reader = MultipartReader(TYPE)
         reader.feed(b"--b0undary\r\n\r\n")
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(chunks):
             reader.feed(b"\r" * 64)
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     seconds(100)
     assert seconds(40_000) < 40 * max(seconds(4_000), 0.001)
@@ -355,18 +355,18 @@ def test_time_grows_with_size_not_with_its_square():
 def test_odd_beginnings_byte_by_byte_take_no_long_time(start):
     reader = MultipartReader(TYPE)
     reader.feed(start)
-    began = time.perf_counter()
+    began = time.thread_time()
     for _ in range(6_000):
         reader.feed(b"\n--b0undar")
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_long_list_of_frames_in_one_chunk_takes_time_by_its_size_alone():
     def seconds(count):
         body = b"".join(multipart.encode([Part({}, bytes(200))] * count, "b0undary"))
-        began = time.perf_counter()
+        began = time.thread_time()
         assert len(_read(body)) == count
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     seconds(100)
     assert seconds(40_000) < 60 * max(seconds(2_000), 0.001)

@@ -48,8 +48,8 @@ def test_any_text_is_a_tag_or_a_value_error(text):
 
 
 def test_an_absurd_keyword_is_refused_at_once_and_shortly():
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(ValueError, match="no attribute") as caught:
         tags.tag_of("Sequence" * 100_000)
     assert len(str(caught.value)) < 300
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
