@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from results.drawn import picked
 from results.sized import sized
 
 from wsiweb.results.masks import tiles
@@ -63,15 +64,6 @@ def test_memory_holds_no_more_than_the_budget(tmp_path):
     assert len(partials._spilt) > 8
     assert list(tmp_path.iterdir()) == []  # what is on disk has no name
     scratch.close()
-
-
-def picked(mask, factor, size):
-    """The pixel under the centre of each coarser one."""
-    rows, columns = (
-        np.minimum(((np.arange(edge) + 0.5) * factor).astype(int), whole - 1)
-        for edge, whole in zip(size[::-1], mask.shape, strict=True)
-    )
-    return mask[np.ix_(rows, columns)]
 
 
 @settings(deadline=None)  # the first slide is slow to make

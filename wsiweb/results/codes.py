@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
     from pydicom.sr.coding import Code
 
-__all__ = ["Term", "coded"]
+__all__ = ["Term", "category_of", "coded"]
 
 Term: TypeAlias = "str | tuple[str, str, str] | Code | CodedConcept"
 """A coded term: one of pydicom's, (value, scheme, meaning), or a name to look up."""
 
 _SCHEMES = ("SCT", "DCM", "UCUM", "NCIt", "LN", "SRT")  # the first that knows a name is believed
+# Which category the types of a list belong to (PS3.16 CID 7150). What is in none of them counts as
+# tissue, which is what a slide shows.
+_CATEGORIES = {
+    "CID7194": "MorphologicallyAbnormalStructure",
+    "CID7191": "Tissue",
+    "CID7197": "BodySubstance",
+}
+_OTHERWISE = "Tissue"
 _LONGEST_MEANING = 64  # characters, VR LO
 _LONGEST_VALUE = 16  # characters, VR SH
 
@@ -63,6 +71,34 @@ segment. Give its (value, scheme, meaning) instead.
     elif not isinstance(term, Code):
         term = _from_texts(term, what)
     return CodedConcept(term.value, term.scheme_designator, term.meaning, term.scheme_version)
+
+
+def category_of(kind: CodedConcept) -> CodedConcept:
+    """Return which category of things a type belongs to (PS3.16 CID 7150).
+
+    Parameters
+    ----------
+    kind : CodedConcept
+        What segments or annotations are.
+
+    Examples
+    --------
+    >>> category_of(coded("Neoplasm", "a type")).meaning
+    'Morphologically Abnormal Structure'
+    """
+    return coded(_categories().get((kind.value, kind.scheme_designator), _OTHERWISE), "a category")
+
+
+@functools.cache
+def _categories() -> dict[tuple[str, str], str]:
+    """Return categories by value and scheme of the types that belong to them."""
+    from pydicom.sr.codedict import codes
+
+    return {
+        (code.value, code.scheme_designator): category
+        for name, category in reversed(_CATEGORIES.items())
+        for code in getattr(codes, name).concepts.values()
+    }
 
 
 def _from_texts(term: Any, what: str) -> Code:

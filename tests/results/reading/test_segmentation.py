@@ -287,7 +287,7 @@ def test_what_is_not_there_is_refused_in_words(labelled, asked, error, words):
 
 
 def test_segments_are_described(here, slide):
-    lab = hd.color.CIELabColor(54.29, 80.81, 69.89)  # pure red in sRGB, at D50
+    lab = hd.color.CIELabColor.from_rgb(255, 0, 0)
     made = segmentation(slide.headers[0], blobs(SIZE).astype(bool))
     description = describe(1, display_color=lab, tracking_id="lesion", tracking_uid="1.2.3")[0]
     description.SegmentDescription = "of the left side"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wsiweb.results.codes import coded
+from wsiweb.results.codes import category_of, coded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from highdicom.color import CIELabColor
     from highdicom.seg import SegmentDescription
-    from highdicom.sr import CodedConcept
 
     from wsiweb.results.codes import Term
     from wsiweb.results.identity import Algorithm
@@ -23,20 +22,11 @@ if TYPE_CHECKING:
     Segments: TypeAlias = "Segment | Term | Iterable[Segment | Term]"
     """What is taken for segments: one, or all of them."""
 
-__all__ = ["Segment", "Segments", "describe", "segments_of"]
+__all__ = ["Segment", "describe", "segments_of"]
 
 _LONGEST = 64  # characters of a label, VR LO
 _LONGEST_TEXT = 1024  # characters of a description, VR ST
 _MOST = 2**16 - 1  # SegmentNumber is of VR US
-
-# Which category the types of a list belong to (PS3.16 CID 7150). What is in none of them counts as
-# tissue, which is what a slide shows.
-_CATEGORIES = {
-    "CID7194": "MorphologicallyAbnormalStructure",
-    "CID7191": "Tissue",
-    "CID7197": "BodySubstance",
-}
-_OTHERWISE = "Tissue"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +145,6 @@ def _segment(given: Any) -> Segment:
 
 
 def _typed(segment: Segment, name: str) -> Segment:
-    from dataclasses import replace
-
     try:
         return replace(segment, type=coded(name, "the type of a segment"))
     except ValueError as error:
@@ -185,17 +173,20 @@ def describe(segments: Sequence[Segment], algorithm: Algorithm | None) -> list[S
 
     kinds = SegmentAlgorithmTypeValues
     made_by = kinds.MANUAL if algorithm is None else kinds.AUTOMATIC
+    identification = None if algorithm is None else algorithm.sequence()
     described: list[SegmentDescription] = []
     for number, segment in enumerate(segments, 1):
         kind = coded(segment.type or segment.label, "the type of a segment")
-        category = segment.category or _category(kind)
+        category = segment.category
         one = SegmentDescription(
             segment_number=number,
             segment_label=segment.label,
-            segmented_property_category=coded(category, "the category of a segment"),
+            segmented_property_category=(
+                coded(category, "the category of a segment") if category else category_of(kind)
+            ),
             segmented_property_type=kind,
             algorithm_type=made_by,
-            algorithm_identification=None if algorithm is None else algorithm.sequence(),
+            algorithm_identification=identification,
             tracking_id=segment.tracking_id or None,
             tracking_uid=segment.tracking_uid or None,
             display_color=None if segment.color is None else _lab(segment.color),
@@ -204,16 +195,6 @@ def describe(segments: Sequence[Segment], algorithm: Algorithm | None) -> list[S
             one.SegmentDescription = segment.description
         described.append(one)
     return described
-
-
-def _category(kind: CodedConcept) -> str:
-    from pydicom.sr.codedict import codes
-
-    for name, category in _CATEGORIES.items():
-        for code in getattr(codes, name).concepts.values():
-            if (code.value, code.scheme_designator) == (kind.value, kind.scheme_designator):
-                return category
-    return _OTHERWISE
 
 
 def _rgb(color: Color) -> tuple[int, int, int]:

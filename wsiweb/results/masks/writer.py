@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MaskWriter"]
 
-_WAITING = 2**25  # bytes of tiles of coarser levels that wait in memory
+_WAITING = 2**24  # bytes of tiles of coarser levels that wait in memory
 _BASIC_LIMIT = 2**32  # bytes, from which on offsets want more than 32 bits
 
 
@@ -137,7 +137,7 @@ class MaskWriter:
         array = np.asarray(pixels)
         self.take(self.grid.aligned(location, size_of(array)), array)
 
-    def expect(self, dtype: np.dtype[Any], planes: int | None) -> None:
+    def expect(self, dtype: np.dtype[Any], planes: int | None) -> Contents:
         """Say what will come, to hear now if it cannot be written; else the first tile says it.
 
         Parameters
@@ -147,10 +147,15 @@ class MaskWriter:
         planes : int or None
             Length of its third axis; None where there is none.
 
+        Returns
+        -------
+        Contents
+            How they are read.
+
         Raises
         ------
         ValueError
-            For what is no mask, or does not go with style or segments.
+            For what is no mask, or does not go with style, segments or what came before.
         """
         contents, encoding = form_of(dtype, planes, len(self._segments), self._style)
         kind = dtype.kind == "f", planes is None
@@ -159,17 +164,18 @@ class MaskWriter:
                 raise ValueError("The mask is closed: nothing can be written to it any more.")
             if self._contents is None:
                 self._kind = kind
-                self._furnish(contents, encoding)
+                self._contents = self._furnish(contents, encoding)
         if kind != self._kind:
             raise ValueError(
                 "The parts of a mask are all fractions or none is, and all have two axes or all "
                 f"have three: this one, of {dtype}, is not like the first."
             )
+        return self._contents
 
     def take(self, block: Block, pixels: NDArray[Any]) -> None:
         """Write a block of whole tiles, as `Grid.aligned` makes it; else as `write_region`."""
-        self.expect(pixels.dtype, pixels.shape[2] if pixels.ndim == 3 else None)
-        settled = self._settled(block, pixels)
+        contents = self.expect(pixels.dtype, pixels.shape[2] if pixels.ndim == 3 else None)
+        settled = contents.settle(pixels, str(block))
         self._claim(block)
         try:
             if settled is not None:
@@ -227,7 +233,7 @@ class MaskWriter:
         else:
             self.discard()
 
-    def _furnish(self, contents: Contents, encoding: Encoding) -> None:
+    def _furnish(self, contents: Contents, encoding: Encoding) -> Contents:
         """Make ready for tiles, once it is known of what kind they are."""
         self._try_header(contents, encoding)
         tile = self.grid.tile
@@ -245,7 +251,7 @@ class MaskWriter:
         ]
         self._stores = stores
         self._encoding = encoding
-        self._contents = contents
+        return contents
 
     def _try_header(self, contents: Contents, encoding: Encoding) -> None:
         """Make a header for nothing, so that what it cannot hold is heard of before all the work.
@@ -275,11 +281,6 @@ class MaskWriter:
             overlap=contents.overlap,
             pyramid_uid=uid_for(series_uid, "pyramid"),
         )
-
-    def _settled(self, block: Block, pixels: NDArray[Any]) -> Pixels | None:
-        if self._contents is None:  # a bug of ours
-            raise ValueError("What the mask has in it is not known yet.")
-        return self._contents.settle(pixels, str(block))
 
     def _claim(self, block: Block) -> None:
         columns, rows = zip(*self.grid.places(block), strict=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from wsiweb.errors import SlideError
 from wsiweb.pixels.optional import if_readable
+from wsiweb.results.colors import rgb_of
 from wsiweb.results.reading.concepts import Concept
 from wsiweb.results.shapes.shapes import Shapes
 
@@ -166,25 +167,12 @@ class GroupHeader:
     @functools.cached_property
     def color(self) -> Color | None:
         """How to show them: red, green and blue."""
-        return _color(self.lab)
+        return rgb_of(self.lab)
 
     @property
     def class_name(self) -> str:
         """The label, unless it says no more than the kind."""
         return "" if self.label.lower() == self.kind else self.label
-
-
-def _color(encoded: tuple[int, ...]) -> Color | None:
-    """Return a colour as it was given to the library that nearly all writers use.
-
-    PS3.3 C.10.7.1.1 means the white of D50; highdicom and the viewers take that of D65, and so have
-    to be read as they write.
-    """
-    if len(encoded) != 3 or not all(0 <= value < 2**16 for value in encoded):
-        return None
-    from highdicom.color import CIELabColor
-
-    return CIELabColor.from_dicom_value(encoded).to_rgb(clip=True)
 
 
 def shapes_from(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wsiweb.pixels.absent import srgb_of_lab
 from wsiweb.pixels.optional import if_readable
+from wsiweb.results.colors import rgb_of
 from wsiweb.wire.dicomjson import Attributes
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class StoredSegment:
         "Neoplasm")``; empty texts where not stated.
     algorithm : str
         SegmentAlgorithmName; empty for what a person drew.
-    color : tuple of int or None
-        RecommendedDisplayCIELabValue as sRGB, 0 to 255 each; None where not stated.
+    lab : tuple of int
+        RecommendedDisplayCIELabValue as it is stored; empty where not stated.
     tracking_id, tracking_uid : str
         What it is called beyond this object; may be empty.
     """
@@ -59,9 +60,14 @@ class StoredSegment:
     category: Coded = ("", "", "")
     type: Coded = ("", "", "")
     algorithm: str = ""
-    color: tuple[int, int, int] | None = None
+    lab: tuple[int, ...] = ()
     tracking_id: str = ""
     tracking_uid: str = ""
+
+    @functools.cached_property
+    def color(self) -> tuple[int, int, int] | None:
+        """How to show it: red, green and blue of 0 to 255; None where that is not stated."""
+        return rgb_of(self.lab)
 
 
 def read_segments(header: Attributes) -> tuple[StoredSegment, ...]:
@@ -93,7 +99,7 @@ def _segment(item: Attributes, number: int) -> StoredSegment:
         category=_code(item, "SegmentedPropertyCategoryCodeSequence"),
         type=_code(item, "SegmentedPropertyTypeCodeSequence"),
         algorithm=item.text("SegmentAlgorithmName").strip(),
-        color=_color(item),
+        lab=if_readable(item.integers, "RecommendedDisplayCIELabValue", ()),
         tracking_id=item.text("TrackingID").strip(),
         tracking_uid=item.text("TrackingUID").strip(),
     )
@@ -108,11 +114,3 @@ def _code(item: Attributes, keyword: str) -> Coded:
 def _first(item: Attributes, keywords: Iterable[str]) -> str:
     texts = (item.text(keyword).strip() for keyword in keywords)
     return next((text for text in texts if text), "")
-
-
-def _color(item: Attributes) -> tuple[int, int, int] | None:
-    encoded = if_readable(item.integers, "RecommendedDisplayCIELabValue", ())
-    if len(encoded) != 3 or not all(0 <= value < 2**16 for value in encoded):
-        return None
-    red, green, blue = srgb_of_lab(encoded)
-    return round(red * 255), round(green * 255), round(blue * 255)

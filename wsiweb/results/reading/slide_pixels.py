@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.results.reading.find import Stored
 
-    Conversion = tuple[Callable[[NDArray[Any]], NDArray[Any]], int]
-    """What turns stored points into pixels of level 0, and how many numbers each of them has."""
-
 __all__ = ["Conversion", "SlidePixels"]
+
+Conversion: TypeAlias = "tuple[Callable[[NDArray[Any]], NDArray[Any]], int]"
+"""What turns stored points into pixels of level 0, and how many numbers each of them has."""
 
 
 class SlidePixels:

@@ -13,27 +13,21 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from wsiweb.results.codes import coded
+from wsiweb.results.codes import category_of, coded
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
 
     from wsiweb.results.codes import Term
 
-    Terms: TypeAlias = "Term | Mapping[str, Term] | None"
-    """A term for all classes, or by class, or what follows from their names."""
-
 __all__ = ["PRIVATE_SCHEME", "Quantity", "Terms", "category_code", "quantity_of", "type_code"]
+
+Terms: TypeAlias = "Term | Mapping[str, Term] | None"
+"""A term for all classes, or by class, or what follows from their names."""
 
 PRIVATE_SCHEME = "99WSIWEB"
 
 _TISSUE = "Tissue"
-# Which category the types of a list belong to (PS3.16 CID 7150); others are tissue.
-_CATEGORIES = {
-    "CID7194": "MorphologicallyAbnormalStructure",
-    "CID7191": _TISSUE,
-    "CID7197": "BodySubstance",
-}
 _LONGEST = 64  # characters of a meaning, VR LO
 # Units at the end of a name, as QuPath writes them: "Area µm^2", "Nucleus: Perimeter (µm)".
 _UNIT = re.compile(r"[\s(\[]+(?P<unit>(?:[µμu]m|mm|px|pixels?)(?:\^?[2²])?|%)[)\]]?\s*$")
@@ -143,18 +137,8 @@ def category_code(terms: Terms, name: str, kind: CodedConcept) -> CodedConcept:
         For a term that is none, or a mapping that lacks the class.
     """
     if terms is None:
-        return coded(_category(kind), "category")
+        return category_of(kind)
     return coded(_chosen(terms, name, "category"), "category")
-
-
-def _category(kind: CodedConcept) -> str:
-    from pydicom.sr.codedict import codes
-
-    for listed, category in _CATEGORIES.items():
-        for code in getattr(codes, listed).concepts.values():
-            if (code.value, code.scheme_designator) == (kind.value, kind.scheme_designator):
-                return category
-    return _TISSUE
 
 
 def _chosen(terms: Any, name: str, what: str) -> Term:
