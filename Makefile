@@ -15,7 +15,7 @@ demo: $(VENV)/.installed  ## Make a slide, serve it, and read it through DICOMwe
 	$(BIN)/wsiweb demo
 
 test: $(VENV)/.installed-for-tests  ## Set up, then check the code and run all tests
-	./tests/set-up-orthanc
+	./tests/set-up-tools
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest
 
@@ -33,7 +33,7 @@ docs: $(VENV)/.installed-for-docs  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.installed-for-tests  ## Measure all libraries, and write docs/benchmarks.md (45 minutes)
-	./tests/set-up-orthanc || true
+	./tests/set-up-tools || true
 	$(BIN)/python -m wsiweb_benchmarks run --out docs/benchmarks.json
 	$(BIN)/python -m wsiweb_benchmarks report docs/benchmarks.json --out docs
 

@@ -517,7 +517,8 @@ def _not_in(process):
 
 
 def test_chunks_of_a_cluster_are_computed_there(source, objects):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     mask = labels(SIZE)
     array = da.from_array(mask, chunks=64).map_blocks(_not_in(os.getpid()), dtype=np.uint8)
     with warnings.catch_warnings():
