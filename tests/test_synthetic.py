@@ -22,8 +22,8 @@ from pydicom.encaps import generate_frames
 from wsidicom import WsiDicom
 
 from wsiweb import synthetic
-from wsiweb.synthetic.pyramid import Means, means
 from wsiweb.synthetic.texture import Tissue
+from wsiweb.writing.rows import Means, means
 
 NATIVE = "1.2.840.10008.1.2.1"
 SIZE = (1500, 1100)

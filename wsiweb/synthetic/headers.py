@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID, VLWholeSlideMicroscopyImageStorage
 from pydicom.valuerep import format_number_as_ds
 
-from wsiweb.part10 import element, sequence
+from wsiweb.writing.part10 import element, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

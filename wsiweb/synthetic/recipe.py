@@ -7,12 +7,12 @@ from typing import Literal, get_args
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
-from wsiweb.part10 import Offsets
+from wsiweb.writing.encoders import Photometric
+from wsiweb.writing.part10 import Offsets
 
-__all__ = ["Photometric", "Recipe", "Tiling", "level_size"]
+__all__ = ["Recipe", "Tiling", "level_size"]
 
 Tiling = Literal["TILED_FULL", "TILED_SPARSE"]
-Photometric = Literal["YBR_FULL_422", "RGB", "MONOCHROME2"]
 
 # Part of every UID. To be raised with each change of what a seed looks like: two different
 # objects must never bear the same SOP Instance UID.

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
-from wsiweb.synthetic.recipe import Photometric, Recipe, Tiling
+from wsiweb.synthetic.recipe import Recipe, Tiling
 from wsiweb.synthetic.writing import Writer
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from wsiweb.part10 import Offsets
     from wsiweb.synthetic.headers import Flavor
+    from wsiweb.writing.encoders import Photometric
+    from wsiweb.writing.part10 import Offsets
 
 __all__ = ["SyntheticSlide", "write_slide"]
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image as PillowImage
 
-from wsiweb.part10 import FrameFile
 from wsiweb.synthetic import encode, headers, pictures
-from wsiweb.synthetic.pyramid import Cascade, Miniature, Rows, Tiler
 from wsiweb.synthetic.recipe import Recipe, level_size
 from wsiweb.synthetic.texture import BLOCK, Tissue
+from wsiweb.writing import encoders
+from wsiweb.writing.part10 import FrameFile
+from wsiweb.writing.rows import Cascade, Miniature, Rows, Tiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -210,7 +211,7 @@ class Writer:
                 file.add(
                     encode.native(picture)
                     if recipe.native
-                    else encode.jpeg(picture, "YBR_FULL_422", recipe.quality)
+                    else encoders.jpeg(picture, "YBR_FULL_422", recipe.quality)
                 )
         return names
 
@@ -246,7 +247,7 @@ class Writer:
     def _encode(self, tile: NDArray[np.uint8 | np.uint16]) -> bytes:
         if self._recipe.native:
             return encode.native(tile)
-        return encode.jpeg(tile.astype(np.uint8), self._recipe.photometric, self._recipe.quality)
+        return encoders.jpeg(tile.astype(np.uint8), self._recipe.photometric, self._recipe.quality)
 
 
 def _pool() -> ThreadPoolExecutor:

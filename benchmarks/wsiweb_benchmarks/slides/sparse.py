@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydicom.uid import JPEGBaseline8Bit
 
-from wsiweb.part10 import FrameFile
-from wsiweb.synthetic import encode, headers
+from wsiweb.synthetic import headers
 from wsiweb.synthetic.recipe import Recipe, level_size
+from wsiweb.writing import encoders
+from wsiweb.writing.part10 import FrameFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ class Sparse:
             accession_number="B2",
             container_id=f"sparse-{columns}",
         )
-        frame = encode.jpeg(np.full((TILE, TILE, 3), 255, np.uint8), "YBR_FULL_422", 50)
+        frame = encoders.jpeg(np.full((TILE, TILE, 3), 255, np.uint8), "YBR_FULL_422", 50)
         counts = [_write(recipe, folder, number, frame) for number in range(1, 4)]
         return folder, (
             f"TILED_SPARSE, {columns * TILE:,} x {columns * TILE:,} pixels, three levels of "

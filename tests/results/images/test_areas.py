@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsiweb.results.images.areas import Areas, Cut
-from wsiweb.synthetic.pyramid import Cascade, Miniature
+from wsiweb.writing.rows import Cascade, Miniature
 
 
 class Kept(Miniature):

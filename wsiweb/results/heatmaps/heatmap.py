@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsiweb.loop import pool
-from wsiweb.part10 import FrameFile
 from wsiweb.pixels.geometry import Geometry
-from wsiweb.results.encoders import jpeg_2000
 from wsiweb.results.heatmaps.codings import Coding, check_numbers, range_of
 from wsiweb.results.heatmaps.palettes import palette_table
 from wsiweb.results.heatmaps.parametric import EDGE_STEP, Layout, Meaning, header_of
 from wsiweb.results.planes import Plane
 from wsiweb.results.strips import Strips
-from wsiweb.synthetic.pyramid import Tiler
+from wsiweb.writing.encoders import jpeg_2000
+from wsiweb.writing.part10 import FrameFile
+from wsiweb.writing.rows import Tiler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from wsiweb.synthetic.pyramid import Rows
+from wsiweb.writing.rows import Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from wsiweb.loop import pool
-from wsiweb.part10 import FrameFile
-from wsiweb.results.encoders import jpeg_ls
 from wsiweb.results.images.areas import Areas, Cut
 from wsiweb.results.images.wholeslide import Look, header_of
 from wsiweb.results.planes import Plane
 from wsiweb.results.strips import Strips
-from wsiweb.synthetic.encode import jpeg
-from wsiweb.synthetic.pyramid import Cascade, Rows, Tiler
+from wsiweb.writing.encoders import jpeg, jpeg_ls
+from wsiweb.writing.part10 import FrameFile
+from wsiweb.writing.rows import Cascade, Rows, Tiler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

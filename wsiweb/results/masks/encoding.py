@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import imagecodecs
 import numpy as np
 
 from wsiweb.results.masks.contents import Fractions, Labels, Merged, Stack
+from wsiweb.writing.encoders import jpeg_ls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,8 +35,6 @@ NATIVE = "1.2.840.10008.1.2.1"
 """UID of Explicit VR Little Endian: no compression."""
 
 _JPEG_LS = "1.2.840.10008.1.2.4.80"  # JPEG-LS Lossless
-_JPEG_LS_START = b"\xff\xd8\xff\xf7"  # SOI and SOF55
-_JPEG_LS_HEADS = 1024  # bytes, and more than they take
 
 
 class Encoding(Protocol):
@@ -135,11 +133,11 @@ class LabelMap:
 
     def frames(self, tile: Pixels) -> Iterator[tuple[int, bytes]]:
         """Yield one frame; see `Encoding`."""
-        yield 0, _jpeg_ls(tile)
+        yield 0, jpeg_ls(tile)
 
     def empty(self, tile: tuple[int, int]) -> bytes:
         """Return the frame of the background; see `Encoding`."""
-        return _jpeg_ls(np.zeros(tile[::-1], np.uint8 if self.bits == 8 else np.uint16))
+        return jpeg_ls(np.zeros(tile[::-1], np.uint8 if self.bits == 8 else np.uint16))
 
 
 @dataclass(frozen=True)
@@ -163,11 +161,11 @@ class Fractional:
         for number in self.numbers:
             plane = tile[..., number - 1]
             if plane.max():
-                yield number, _jpeg_ls(plane)
+                yield number, jpeg_ls(plane)
 
     def empty(self, tile: tuple[int, int]) -> bytes:
         """Return the frame of the background; see `Encoding`."""
-        return _jpeg_ls(np.zeros(tile[::-1], np.uint8))
+        return jpeg_ls(np.zeros(tile[::-1], np.uint8))
 
 
 def form_of(
@@ -274,12 +272,3 @@ def joined_bits(frames: Iterable[bytes], pixels: int) -> Iterator[bytes]:
 
 def _packed(plane: np.ndarray) -> bytes:
     return np.packbits(plane.reshape(-1), bitorder="little").tobytes()
-
-
-def _jpeg_ls(tile: np.ndarray) -> bytes:
-    # imagecodecs lets other threads work meanwhile, which pyjpegls, highdicom's encoder, does not.
-    # Before the same codestream it puts a SPIFF header, which is none of DICOM's business.
-    # Noise becomes longer than it was; no code is longer than four times what it stands for.
-    most = 4 * tile.nbytes + _JPEG_LS_HEADS
-    stream = imagecodecs.jpegls_encode(np.ascontiguousarray(tile), out=most)
-    return bytes(stream[stream.index(_JPEG_LS_START) :])

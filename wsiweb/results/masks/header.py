@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wsiweb.part10 import element, sequence
 from wsiweb.results.identity import uid_for
 from wsiweb.results.masks.contents import MOST_FRACTION
+from wsiweb.writing.part10 import element, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from wsiweb.part10 import FrameFile
 from wsiweb.results.identity import Identity, random_uid, uid_for
 from wsiweb.results.masks.encoding import NATIVE, form_of, joined_bits
 from wsiweb.results.masks.grid import Grid
@@ -17,6 +16,7 @@ from wsiweb.results.masks.placing import coarser
 from wsiweb.results.masks.scratch import Scratch
 from wsiweb.results.masks.segments import segments_of
 from wsiweb.results.masks.tiles import CoarserLevel, FrameStore, Partials
+from wsiweb.writing.part10 import FrameFile
 
 if TYPE_CHECKING:
     from types import TracebackType

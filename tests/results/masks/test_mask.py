@@ -16,8 +16,8 @@ from hypothesis import strategies as some
 from PIL import Image
 from results.about import ALGORITHM, CREATED, ORIENTATIONS, objects_in
 from results.checking import errors_in
-from results.drawn import labels, picked, planes, read
-from results.sized import sized
+from results.masks.drawn import labels, picked, planes, read
+from results.masks.sized import sized
 
 from wsiweb.results.masks.mask import add_mask
 from wsiweb.results.masks.segments import Segment, describe, segments_of

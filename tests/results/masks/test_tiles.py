@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from results.drawn import picked
-from results.sized import sized
+from results.masks.drawn import picked
+from results.masks.sized import sized
 
 from wsiweb.results.masks import tiles
 from wsiweb.results.masks.encoding import Binary, Fractional, LabelMap
@@ -37,22 +38,22 @@ class Kept(FrameStore):
 @settings(deadline=None)  # it writes files
 @given(some.lists(some.tuples(some.sampled_from(KEYS), some.integers(0, 7)), max_size=80))
 def test_tiles_that_wait_are_the_same_in_memory_and_on_disk(tmp_path_factory, steps):
-    scratch = Scratch(tmp_path_factory.getbasetemp())
-    partials = Partials((8, 8), np.dtype("u1"), scratch, budget=3 * 64)
-    expected = {}
-    for number, (key, row) in enumerate(steps, 1):
-        if row == 7:
-            taken = partials.pop(key)
-            wanted = expected.pop(key, None)
-            assert (taken is None) == (wanted is None)
-            assert taken is None or (taken == wanted).all()
-        else:
-            partials.paste(key, (slice(row, row + 1), slice(0, 8)), np.full((1, 8), number))
-            expected.setdefault(key, np.zeros((8, 8), np.uint8))[row] = number
-    assert sorted(partials.keys()) == sorted(expected)
-    for key, wanted in expected.items():
-        assert (partials.pop(key) == wanted).all()
-    scratch.close()
+    # Closed in any case: hypothesis gives examples up half-way.
+    with closing(Scratch(tmp_path_factory.getbasetemp())) as scratch:
+        partials = Partials((8, 8), np.dtype("u1"), scratch, budget=3 * 64)
+        expected = {}
+        for number, (key, row) in enumerate(steps, 1):
+            if row == 7:
+                taken = partials.pop(key)
+                wanted = expected.pop(key, None)
+                assert (taken is None) == (wanted is None)
+                assert taken is None or (taken == wanted).all()
+            else:
+                partials.paste(key, (slice(row, row + 1), slice(0, 8)), np.full((1, 8), number))
+                expected.setdefault(key, np.zeros((8, 8), np.uint8))[row] = number
+        assert sorted(partials.keys()) == sorted(expected)
+        for key, wanted in expected.items():
+            assert (partials.pop(key) == wanted).all()
 
 
 def test_memory_holds_no_more_than_the_budget(tmp_path):
@@ -84,25 +85,25 @@ def test_a_coarser_level_has_the_pixels_under_its_centres(
         return  # of one size: no level of a pyramid
     base, plane = (Plane.at_level(source.pyramid, number) for number in (0, 1))
     mask = np.random.default_rng(random.randrange(99)).integers(1, 250, size[::-1], np.uint8)
-    scratch = Scratch(tmp_path_factory.getbasetemp())
-    store = Kept(Grid(plane.size, tile))
-    partials = Partials(tile[::-1], np.dtype("u1"), scratch, budget=0)
-    level = CoarserLevel(base, plane, store, partials, 1)
-    grid = Grid(size, (tile[0] * wide, tile[1]))
-    blocks = [grid.block(*place) for place in np.ndindex(grid.columns, grid.rows)]
-    random.shuffle(blocks)
-    for block in blocks:
-        (x, y), (width, height) = block.location, block.size
-        part = mask[y : y + height, x : x + width]
-        if sparse and random.random() < 0.4:
-            part[...] = 0
-            level.take(block, None)
-        else:
-            level.take(block, part)
-    assert (store.pixels == picked(mask, plane.downsample, plane.size)).all()
-    assert partials.keys() == []  # all of them were whole without being told to finish
-    assert len(set(store.added)) == len(store.added)
-    scratch.close()
+    # Closed in any case: hypothesis gives examples up half-way.
+    with closing(Scratch(tmp_path_factory.getbasetemp())) as scratch:
+        store = Kept(Grid(plane.size, tile))
+        partials = Partials(tile[::-1], np.dtype("u1"), scratch, budget=0)
+        level = CoarserLevel(base, plane, store, partials, 1)
+        grid = Grid(size, (tile[0] * wide, tile[1]))
+        blocks = [grid.block(*place) for place in np.ndindex(grid.columns, grid.rows)]
+        random.shuffle(blocks)
+        for block in blocks:
+            (x, y), (width, height) = block.location, block.size
+            part = mask[y : y + height, x : x + width]
+            if sparse and random.random() < 0.4:
+                part[...] = 0
+                level.take(block, None)
+            else:
+                level.take(block, part)
+        assert (store.pixels == picked(mask, plane.downsample, plane.size)).all()
+        assert partials.keys() == []  # all of them were whole without being told to finish
+        assert len(set(store.added)) == len(store.added)
 
 
 def test_what_never_comes_is_background(tmp_path):

@@ -6,7 +6,7 @@ import highdicom as hd
 import numpy as np
 import pytest
 from results.about import objects_in
-from results.sized import sized
+from results.masks.sized import sized
 
 from wsiweb.results.masks import writer as writing
 from wsiweb.results.masks.mask import open_mask

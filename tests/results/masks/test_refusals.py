@@ -6,8 +6,8 @@ import dask.array as da
 import numpy as np
 import pytest
 from results.about import objects_in
-from results.drawn import labels, planes
-from results.sized import sized
+from results.masks.drawn import labels, planes
+from results.masks.sized import sized
 
 from wsiweb.results.masks.mask import add_mask
 from wsiweb.results.masks.segments import Segment

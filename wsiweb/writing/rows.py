@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wsiweb.part10 import FrameFile
+    from wsiweb.writing.part10 import FrameFile
 
     Pixels = NDArray[np.uint8 | np.uint16]
 

@@ -5,7 +5,7 @@ import jpeg_ls as pyjpegls
 import numpy as np
 import pytest
 
-from wsiweb.results.encoders import jpeg_2000, jpeg_ls
+from wsiweb.writing.encoders import jpeg_2000, jpeg_ls
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (240, 256), (240, 240, 3), (1, 7)])
