@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes tells of the machine; what has to be quick is timed where it says so.
+settings.register_profile("wsiweb", deadline=None)
+settings.load_profile("wsiweb")
 
 ROOT = Path(__file__).parents[1]
 

@@ -34,7 +34,7 @@ def test_the_page_on_results_runs(capsys):
     names = {}
     for block in _blocks(ROOT / "docs" / "results.md"):
         exec(compile(block, "results.md", "exec"), names)
-    assert "segmentation-101-1.dcm" in capsys.readouterr().out
+    assert "segmentation-1-2.25." in capsys.readouterr().out
 
 
 def test_the_how_to_guides_run(made_folder):

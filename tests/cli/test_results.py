@@ -55,7 +55,7 @@ def run(tmp_path, monkeypatch):
 def test_geojson_there_and_back(run, folder, tmp_path):
     out = folder / "results"
     said = run("results", folder, "--name", "nuclei", "--geojson", "nuclei.geojson", "-o", out)
-    assert "annotations-201-1.dcm" in said
+    assert "annotations-1-2.25." in said
     assert "nuclei" in run("stored", folder)
     run("annotations", folder, "--geojson", "back.geojson", "--csv", "back.csv")
     (feature,) = json.loads((tmp_path / "back.geojson").read_text())["features"]
@@ -110,7 +110,8 @@ def test_nothing_stored_is_said(run, folder):
     assert "2 x Stroma" in run("annotations", folder)
 
 
-def test_what_is_there_is_not_written_over(run, folder):
+def test_a_second_run_is_a_second_version(run, folder):
     words = ["results", folder, "--name", "a", "--csv", "cells.csv", "-o", folder / "out"]
     run(*words)
-    assert "is another file" in run(*words, status=1)
+    run(*words)
+    assert len(json.loads(run("stored", folder, "--json"))) == 2

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from wsiweb.results.codes import coded
 
@@ -60,3 +61,29 @@ def test_what_dicom_cannot_hold_is_refused(term):
         coded(term, WHAT)
     with pytest.raises(ValueError, match="cannot be written"):
         coded(("1", "SCT", "m" * 65), WHAT)
+
+
+@pytest.mark.parametrize("text", ["a\\b", "a\nb", "a\x00"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("kind", [tuple, lambda texts: Code(*texts)])
+def test_backslashes_and_control_characters_are_refused(text, place, kind):
+    texts = ["x", "99LAB", "y"]
+    texts[place] = text
+    with pytest.raises(ValueError, match="none of them a backslash or a control character"):
+        coded(kind(texts), WHAT)
+
+
+def test_codes_of_pydicom_are_checked_too():
+    with pytest.raises(ValueError, match="have 1 to 16 characters"):
+        coded(Code("1" * 20, "99LAB", "x"), WHAT)
+    with pytest.raises(ValueError, match="the meaning 1 to 64"):
+        coded(Code("1", "99LAB", "x" * 65), WHAT)
+
+
+def test_long_codes_of_the_dictionary_are_kept():
+    unit = next(
+        code
+        for code in codes.UCUM.concepts.values()
+        if len(code.value) > 16 and len(code.meaning) <= 64
+    )
+    assert coded(unit, WHAT).LongCodeValue == unit.value

@@ -122,6 +122,36 @@ def test_another_name_or_kind_has_another_series(tmp_path):
     assert len(set(uids)) == 3
 
 
+def test_nothing_is_written_over(tmp_path):
+    made = objects(tmp_path)
+
+    def fill(drafts):
+        for number, draft in enumerate(drafts, start=1):
+            draft.path.write_text("ours")
+            uid = draft.identity.instance_uid
+            theirs = tmp_path / f"report-{number}-{uid}.dcm"
+            if number == 2:
+                theirs.write_text("theirs")
+
+    with (
+        pytest.raises(FileExistsError, match="is another file"),
+        made.drafts("report", 2) as drafts,
+    ):
+        fill(drafts)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["theirs"]
+    assert made.made == ()
+    assert write(made, "report")[0].instance_number == 1
+
+
+def test_folders_without_links_do_as_well(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr("pathlib.Path.hardlink_to", refuse)
+    (one,) = write(objects(tmp_path), "report")
+    assert [one.path] == list(tmp_path.iterdir())
+
+
 def test_threads_take_turns(tmp_path):
     made = objects(tmp_path)
     threads = [threading.Thread(target=write, args=(made, "report")) for _ in range(20)]

@@ -5,6 +5,8 @@ import gc
 import inspect
 import pickle
 import shutil
+import threading
+from pathlib import Path
 
 import highdicom as hd
 import numpy as np
@@ -137,11 +139,97 @@ def test_saving_twice_is_no_trouble_and_nothing_is_written_over(slide, tmp_path)
     session.add_annotations([SQUARE])
     paths = session.save(tmp_path)
     assert session.save(tmp_path) == paths
-    other = slide.results("v1")
-    other.add_annotations([SQUARE])
+    paths[0].write_text("of somebody else")
     with pytest.raises(FileExistsError, match="is another file; give another folder"):
-        other.save(tmp_path)
-    assert paths[0].read_bytes() == session.objects[0].path.read_bytes()
+        session.save(tmp_path)
+    assert paths[0].read_text() == "of somebody else"
+    assert [one.name for one in tmp_path.glob("*annotations*")] == [paths[0].name]
+
+
+def test_sessions_share_a_folder(slide, tmp_path):
+    for name in ("one", "two"):
+        slide.results(name, folder=tmp_path / "kept").add_annotations([SQUARE])
+        other = slide.results(name)
+        other.add_annotations([SQUARE])
+        other.save(tmp_path / "saved")
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    assert len(list((tmp_path / "saved").iterdir())) == 2
+
+
+def test_what_cannot_be_copied_leaves_nothing(slide, tmp_path, monkeypatch):
+    session = slide.results("v1")
+    session.add_annotations([SQUARE])
+    session.add_annotations([SQUARE])
+
+    def full(_, target):
+        Path(target).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        session.save(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_another_kind_is_made_while_an_image_is(slide):
+    session = slide.results("v1")
+
+    def slowly(_, size):
+        done = threading.Thread(target=session.add_annotations, args=([SQUARE],))
+        done.start()
+        done.join(10)
+        assert not done.is_alive()
+        return np.zeros((size[1], size[0], 3), np.uint8)
+
+    session.add_image(slowly, level=4)
+    assert {one.kind for one in session.objects} == {"annotations", "image"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"algorithm": "net"}, "algorithm is an Algorithm or"),
+        ({"algorithm": ("net",)}, "algorithm is an Algorithm or"),
+        ({"algorithm": ("net", 1)}, "version of an algorithm has 1 to 64"),
+        ({"algorithm": ("a\nb", "1")}, "name of an algorithm has 1 to 64"),
+        ({"creator": "a\\b"}, "creator of a result has"),
+        ({"creator": "a=b=c=d"}, "is a person's name"),
+        ({"creator": "a" * 65}, "is a person's name"),
+        ({"created": "2026"}, "created is a datetime"),
+        ({"created": datetime.datetime(5, 1, 1, tzinfo=datetime.UTC)}, "years have four digits"),
+        ({"deterministic": True, "created": CREATED.replace(tzinfo=None)}, "with a time zone"),
+    ],
+)
+def test_slips_are_said_at_once(slide, changes, message):
+    with pytest.raises(ValueError, match=message):
+        slide.results("v1", **changes)
+
+
+def test_a_folder_that_is_a_file_is_said_at_once(slide, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        slide.results("v1", folder=tmp_path / "file")
+
+
+def test_a_date_without_a_zone_is_that_of_this_machine(slide):
+    noon = CREATED.replace(hour=12, tzinfo=None)
+    session = slide.results("v1", created=noon)
+    session.add_annotations([SQUARE])
+    made = pydicom.dcmread(session.objects[0].path)
+    assert made.ContentTime.startswith("12")
+    assert made.TimezoneOffsetFromUTC == noon.astimezone().strftime("%z")
+
+
+def test_another_date_or_algorithm_has_another_series(slide):
+    def series(**changes):
+        told = {"algorithm": ("net", "1"), "created": CREATED, "deterministic": True} | changes
+        session = slide.results("v1", **told)
+        session.add_annotations([SQUARE])
+        return session.objects[0].series_uid
+
+    later = CREATED + datetime.timedelta(days=1)
+    uids = [series(), series(created=later), series(algorithm=("net", "2")), series()]
+    assert len(set(uids)) == 3
 
 
 def test_a_temporary_folder_is_gone_with_its_session(slide):
@@ -166,7 +254,7 @@ def test_a_writer_may_outlive_its_session(slide):
     assert not one.path.exists()
 
 
-@pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\\b"])
+@pytest.mark.parametrize("name", ["", " ", "a" * 65, "a\\b", "a\nb", 5, None])
 def test_names_that_cannot_be_written_are_refused(slide, name):
     with pytest.raises(ValueError, match="name of a result has 1 to 64 characters"):
         slide.results(name)

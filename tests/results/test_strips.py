@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dask.array
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,3 +116,44 @@ def test_refusals_say_what_was_given_and_wanted():
 def test_a_function_that_returns_something_else_is_refused(made):
     with pytest.raises(ValueError, match="was asked for 4 x 5 pixels"):
         joined(Strips(lambda location, size: made, "It", size=(4, 5), dtype=np.uint8))
+
+
+def masked(array):
+    """An array whose first pixel is masked."""
+    mask = np.zeros(array.shape, np.bool_)
+    mask[0, 0] = True
+    return np.ma.masked_array(array, mask)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u1", "i8", "?"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_numpy_masks_becomes_nan_where_there_may_be_gaps(dtype, chunked):
+    array = masked(np.ones((6, 4), dtype))
+    strips = Strips(dask.array.from_array(array, chunks=3) if chunked else array, "It", gaps=True)
+    found = joined(strips)[..., 0]
+    assert found.dtype == strips.dtype
+    assert strips.whole == (dtype != "f4")
+    assert np.isnan(found[0, 0])
+    assert (found.ravel()[1:] == 1).all()
+
+
+def test_what_numpy_masks_is_refused_where_there_may_be_none():
+    array = masked(np.ones((6, 4), np.uint8))
+    assert "masked" in refused(array)
+    assert "masked" in refused(dask.array.from_array(array, chunks=3))
+    made = {"size": (4, 6), "dtype": np.uint8}
+    assert "masked" in refused(lambda location, size: array, **made)
+    assert (joined(Strips(np.ma.masked_array(np.ones((6, 4))), "It")) == 1).all()
+
+
+@pytest.mark.parametrize("change", [lambda block: block[:2], lambda block: block * 0.5])
+def test_blocks_that_are_not_what_was_declared_are_refused(change):
+    array = dask.array.from_array(np.ones((9, 9), np.uint8), chunks=3)
+    words = refused(array.map_blocks(change, dtype=np.uint8, meta=np.zeros((0, 0), np.uint8)))
+    assert "(3, 9) of uint8" in words
+
+
+def test_truth_values_are_0_and_1_whatever_their_bytes_are():
+    array = np.full((3, 4), 255, np.uint8).view(np.bool_)
+    found = joined(Strips(array, "It"))
+    assert (found.view(np.uint8) == 1).all()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _CATEGORIES = {
 _OTHERWISE = "Tissue"
 _LONGEST_MEANING = 64  # characters, VR LO
 _LONGEST_VALUE = 16  # characters, VR SH
+_UNWRITABLE = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")  # a backslash would part values (PS3.5 6.2)
 
 
 def coded(term: Term, what: str) -> CodedConcept:
@@ -70,6 +72,7 @@ segment. Give its (value, scheme, meaning) instead.
         term = _looked_up(term, what)
     elif not isinstance(term, Code):
         term = _from_texts(term, what)
+    _check(term, what)
     return CodedConcept(term.value, term.scheme_designator, term.meaning, term.scheme_version)
 
 
@@ -111,13 +114,21 @@ def _from_texts(term: Any, what: str) -> Code:
             f"A coded term is a name, one of pydicom's codes or (value, scheme, meaning); {term!r} "
             f"is given as {what}."
         ) from None
-    too_long = max(len(value), len(scheme)) > _LONGEST_VALUE or len(meaning) > _LONGEST_MEANING
-    if too_long or not (value and scheme and meaning):
-        raise ValueError(
-            f"The code {term!r}, given as {what}, cannot be written: value and scheme have 1 to "
-            f"{_LONGEST_VALUE} characters, the meaning 1 to {_LONGEST_MEANING}."
-        )
     return Code(value, scheme, meaning)
+
+
+def _check(code: Code, what: str) -> None:
+    """Refuse a code that DICOM cannot hold."""
+    texts = (code.value, code.scheme_designator, code.meaning)
+    longest = (_LONGEST_VALUE, _LONGEST_VALUE, _LONGEST_MEANING)
+    for text, most in zip(texts, longest, strict=True):
+        is_long = len(text) > most and not (text == code.value and texts[:2] in _long_codes())
+        if not text or is_long or _UNWRITABLE.search(text):
+            raise ValueError(
+                f"The code {texts!r}, given as {what}, cannot be written: value and scheme have 1 "
+                f"to {_LONGEST_VALUE} characters, the meaning 1 to {_LONGEST_MEANING}, none of "
+                "them a backslash or a control character."
+            )
 
 
 def _looked_up(name: str, what: str) -> Code:
@@ -151,6 +162,17 @@ def _plain(name: str) -> str:
 
 def _keyword(plain: str) -> str:
     return _keywords()[plain]
+
+
+@functools.cache
+def _long_codes() -> frozenset[tuple[str, str]]:
+    """Return the codes of the dictionary that have a LongCodeValue: units, most of them."""
+    return frozenset(
+        (code.value, code.scheme_designator)
+        for by_scheme in _dictionary().values()
+        for code in by_scheme.values()
+        if len(code.value) > _LONGEST_VALUE
+    )
 
 
 @functools.cache

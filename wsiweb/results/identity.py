@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wsiweb.results.codes import coded
+from wsiweb.results.texts import check_text
 
 if TYPE_CHECKING:
     import datetime
@@ -57,11 +58,9 @@ class Algorithm:
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        for what, text in (("name", self.name), ("version", self.version)):
-            if not 0 < len(text) <= _LONGEST:
-                raise ValueError(
-                    f"The {what} of an algorithm has 1 to {_LONGEST} characters, not {text!r}."
-                )
+        check_text("the name of an algorithm", self.name, _LONGEST)
+        check_text("the version of an algorithm", self.version, _LONGEST)
+        check_text("the source of an algorithm", self.source, _LONGEST, least=0)
 
     def sequence(self) -> AlgorithmIdentificationSequence:
         """Return it as highdicom wants it (PS3.3 table 10-19)."""

@@ -7,6 +7,7 @@ there. What fails leaves nothing behind.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import hashlib
 import mmap
 import os
@@ -18,12 +19,12 @@ from wsiweb.results.identity import Identity, random_uid, uid_for
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from wsiweb.results.identity import Algorithm
 
-__all__ = ["Draft", "Kind", "Objects", "ResultObject", "Series"]
+__all__ = ["Draft", "Kind", "Maker", "Objects", "ResultObject", "Series", "settle"]
 
 Kind = Literal["segmentation", "annotations", "heatmap", "report", "image"]
 
@@ -128,6 +129,17 @@ class Maker:
     creator: str
     deterministic: bool
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What the series of a deterministic session follow from."""
+        by = self.algorithm
+        who = (
+            ()
+            if by is None
+            else (by.name, by.version, by.source, repr(sorted(by.parameters.items())))
+        )
+        return (self.source_series_uid, self.name, self.created.isoformat(), self.creator, *who)
+
 
 class Objects:
     """What a session has made so far; from any thread.
@@ -147,7 +159,8 @@ class Objects:
         self.maker = maker
         self._series: dict[Kind, list[Series]] = {key: [one] for key, one in existing.items()}
         self._made: list[ResultObject] = []
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        self._turns: dict[Kind, threading.RLock] = {}  # for kinds whose objects share a series
 
     @property
     def made(self) -> tuple[ResultObject, ...]:
@@ -165,39 +178,56 @@ class Objects:
         count : int
             How many.
         apart : bool
-            Whether they want a series of their own.
+            Whether they want a series of their own. Then others are not kept waiting meanwhile.
 
         Yields
         ------
         list of Draft
             To be written within the block; then they are moved to their places.
+
+        Raises
+        ------
+        FileExistsError
+            When a place is taken by another file, which stays as it is.
         """
-        with self._lock:
-            series = self._series_for(kind, apart)
+        with contextlib.nullcontext() if apart else self._turn_of(kind):
+            series = self._begun(kind, apart)
             lent = [self._draft(kind, series, series.count + 1 + place) for place in range(count)]
             try:
                 yield lent
                 made = [self._finished(kind, draft) for draft in lent]
-                for one, draft in zip(made, lent, strict=True):
-                    draft.path.replace(one.path)
+                settle([(draft.path, one.path) for draft, one in zip(lent, made, strict=True)])
+            except BaseException:
+                self._forget(kind, series)
+                raise
             finally:
                 for draft in lent:
                     draft.path.unlink(missing_ok=True)
-            # Only now, so that what failed leaves no gap in the numbers.
-            series.count += count
-            if series not in self._series.setdefault(kind, []):
-                self._series[kind].append(series)
-            self._made += made
+            with self._lock:
+                # Only now, so that what failed leaves no gap in the numbers.
+                series.count += count
+                self._made += made
 
-    def _series_for(self, kind: Kind, apart: bool) -> Series:
-        known = self._series.get(kind, [])
-        fresh = [series for series in known if not series.count] if apart else known
-        if fresh:
-            return fresh[-1]
-        maker = self.maker
-        own = (maker.source_series_uid, maker.name, kind, str(len(known)))
-        uid = uid_for(*own) if maker.deterministic else random_uid()
-        return Series(uid, _NUMBERS[kind] + len(known), maker.created)
+    def _turn_of(self, kind: Kind) -> threading.RLock:
+        with self._lock:
+            return self._turns.setdefault(kind, threading.RLock())
+
+    def _begun(self, kind: Kind, apart: bool) -> Series:
+        with self._lock:
+            known = self._series.setdefault(kind, [])
+            if known and not apart:
+                return known[-1]
+            maker = self.maker
+            uid = uid_for(*maker.key, kind, str(len(known))) if maker.deterministic else None
+            series = Series(uid or random_uid(), _NUMBERS[kind] + len(known), maker.created)
+            known.append(series)
+            return series
+
+    def _forget(self, kind: Kind, series: Series) -> None:
+        """Take a series back that nothing came of, so that the next one has its place."""
+        with self._lock:
+            if not series.count and self._series[kind][-1] is series:
+                self._series[kind].pop()
 
     def _draft(self, kind: Kind, series: Series, number: int) -> Draft:
         maker = self.maker
@@ -213,13 +243,13 @@ class Objects:
             creator=maker.creator,
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Draft(self.folder / f".{kind}-{series.number}-{number}.dcm.part", identity)
+        return Draft(self.folder / f".{kind}-{identity.instance_uid}.dcm.part", identity)
 
     def _finished(self, kind: Kind, draft: Draft) -> ResultObject:
         identity = draft.identity
         if self.maker.deterministic:
             identity = _stamped(draft)
-        name = draft.path.name.removeprefix(".").removesuffix(".part")
+        name = f"{kind}-{identity.instance_number}-{identity.instance_uid}.dcm"
         return ResultObject(
             path=draft.path.with_name(name),
             kind=kind,
@@ -229,6 +259,57 @@ class Objects:
             instance_number=identity.instance_number,
             size=draft.path.stat().st_size,
         )
+
+
+def settle(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Give files their names, all of them or none; none takes the place of another file.
+
+    Parameters
+    ----------
+    moves : sequence of (Path, Path)
+        Of each file the name that it has, and the one that it gets, in the same folder. Where a
+        file with the same content has that name already, it is kept.
+
+    Raises
+    ------
+    FileExistsError
+        When another file has one of the names.
+    """
+    settled: list[Path] = []
+    try:
+        for part, target in moves:
+            if _settled(part, target):
+                settled.append(target)
+    except BaseException:
+        for target in settled:
+            target.unlink(missing_ok=True)
+        raise
+    finally:
+        for part, _ in moves:
+            part.unlink(missing_ok=True)
+
+
+def _settled(part: Path, target: Path) -> bool:
+    """Name a file; whether it is new there."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        target.hardlink_to(part)  # unlike renaming, it replaces nothing
+    except FileExistsError:
+        return _refused(part, target)
+    except OSError:  # a file system without links
+        if target.exists():
+            return _refused(part, target)
+        part.rename(target)
+    return True
+
+
+def _refused(part: Path, target: Path) -> bool:
+    if not filecmp.cmp(part, target, shallow=False):
+        raise FileExistsError(
+            f"{target} is there already and is another file; give another folder."
+        ) from None
+    return False
 
 
 def _moment(when: datetime.datetime) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import filecmp
 import functools
 import inspect
 import shutil
 import tempfile
+import uuid
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
@@ -18,11 +18,12 @@ from wsiweb.results.heatmaps import heatmap
 from wsiweb.results.identity import Algorithm
 from wsiweb.results.images import image
 from wsiweb.results.masks import mask
-from wsiweb.results.objects import Maker, Objects, Series
+from wsiweb.results.objects import Maker, Objects, Series, settle
 from wsiweb.results.reading.find import find
 from wsiweb.results.reports import report
 from wsiweb.results.shapes import annotations
 from wsiweb.results.source import Source
+from wsiweb.results.texts import check_person, check_text
 from wsiweb.wire.uris import Resource
 
 if TYPE_CHECKING:
@@ -139,10 +140,10 @@ class ResultSession:
     creator : str
         Who made it, or had it made, as a DICOM person name (``"Doe^Jane"``).
     created : datetime.datetime, optional
-        When; by default now.
+        When; by default now. Without a time zone it is the time of this machine.
     deterministic : bool
         Whether UIDs follow from contents: a repeated session then makes the same objects, byte for
-        byte. Wants `created`, which is one of those contents.
+        byte. Wants `created`, with a time zone, which is one of those contents.
     existing : mapping of Kind to Series, optional
         Series to be added to instead of new ones.
     folder : path, optional
@@ -166,26 +167,20 @@ class ResultSession:
         existing: Mapping[Kind, Series] | None = None,
         folder: str | os.PathLike[str] | None = None,
     ) -> None:
-        if not 0 < len(name.strip()) <= _LONGEST or "\\" in name:
-            raise ValueError(
-                f"The name of a result has 1 to {_LONGEST} characters and no backslash; "
-                f"{name!r} was given."
-            )
-        if deterministic and created is None:
-            raise ValueError(
-                "A deterministic session wants created=...: the date is written into its objects, "
-                "and with the date of today they would not be the same tomorrow."
-            )
-        if isinstance(algorithm, tuple):
-            algorithm = Algorithm(name=algorithm[0], version=algorithm[1])
+        check_text("the name of a result", name, _LONGEST)
+        check_person("the creator of a result", creator)
+        algorithm = _algorithm(algorithm)
+        created = _created(created, deterministic)
         self.source = source
         kept = folder is not None
         place = Path(folder) if kept else Path(tempfile.mkdtemp(prefix="wsiweb-results-"))
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(f"{place} is a file; folder= wants a folder, or a new name.")
         maker = Maker(
             study_uid=source.pyramid.study_uid,
             source_series_uid=source.pyramid.series_uid,
             name=name.strip(),
-            created=created or datetime.datetime.now().astimezone(),
+            created=created,
             algorithm=algorithm,
             creator=creator,
             deterministic=deterministic,
@@ -242,16 +237,14 @@ class ResultSession:
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         places = [target / one.path.name for one in self.objects]
-        for one, place in zip(self.objects, places, strict=True):
-            if place.exists() and not filecmp.cmp(one.path, place, shallow=False):
-                raise FileExistsError(
-                    f"{place} is there already and is another file; give another folder."
-                )
-        for one, place in zip(self.objects, places, strict=True):
-            if not place.exists():
-                part = place.with_name(f".{place.name}.part")
+        parts = [place.with_name(f".{place.name}.{uuid.uuid4().hex}.part") for place in places]
+        try:
+            for one, part in zip(self.objects, parts, strict=True):
                 shutil.copyfile(one.path, part)
-                part.replace(place)
+            settle(list(zip(parts, places, strict=True)))
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
         return tuple(places)
 
     def __enter__(self) -> Self:
@@ -259,3 +252,31 @@ class ResultSession:
 
     def __exit__(self, *_: object) -> None:
         """Nothing is closed: the files stay as long as the session, or its folder."""
+
+
+def _algorithm(given: Any) -> Algorithm | None:
+    if given is None or isinstance(given, Algorithm):
+        return given
+    if isinstance(given, tuple) and len(given) == 2:
+        return Algorithm(name=given[0], version=given[1])
+    raise ValueError(f"algorithm is an Algorithm or (name, version), not {given!r}.")
+
+
+def _created(given: Any, deterministic: bool) -> datetime.datetime:
+    """Return when a session was made, with a time zone: else it could not be compared later."""
+    if given is not None and not isinstance(given, datetime.datetime):
+        raise ValueError(f"created is a datetime.datetime, not {given!r}.")
+    if deterministic and (given is None or given.tzinfo is None):
+        raise ValueError(
+            "A deterministic session wants created=..., with a time zone: the date is written into "
+            "its objects, and with the date of today they would not be the same tomorrow."
+        )
+    moment = datetime.datetime.now().astimezone() if given is None else given
+    if moment.tzinfo is None:
+        moment = moment.astimezone()  # as Python takes it: the time of this machine
+    offset = moment.utcoffset() or datetime.timedelta()
+    if moment.year < 1000 or offset.total_seconds() % 60:
+        raise ValueError(
+            f"created cannot be written: {given!r} (years have four digits, zones no seconds)."
+        )
+    return moment

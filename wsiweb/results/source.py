@@ -7,7 +7,8 @@ ways that it refuses; here they are mended, and what cannot be is refused in wor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableSequence
+from typing import TYPE_CHECKING, Any, cast
 
 from wsiweb.errors import SlideError
 
@@ -33,7 +34,9 @@ _MAY_BE_EMPTY = (
     "StudyID",
     "StudyTime",
 )
-_SEXES = frozenset({"M", "F", "O", ""})
+_DATES = ("PatientBirthDate", "StudyDate")
+_TIMES = ("StudyTime",)
+_SEXES = frozenset({"M", "F", "O"})
 _PER_FRAME = "52009230"  # of a sparse slide it is far larger than all the rest, and not needed
 _PLACE = ("FrameOfReferenceUID", "ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
 _UTF8 = "ISO_IR 192"
@@ -74,14 +77,15 @@ class Source:
         Returns
         -------
         pydicom.Dataset
-            Shared between calls: not to be changed. Text is in UTF-8, missing attributes of type 2
-            are there and empty.
+            Shared between calls: not to be changed. Text is in UTF-8. Attributes of type 2 that are
+            missing or cannot be read, such as dates that are none, are there and empty; of several
+            values they have the first.
 
         Raises
         ------
         SlideError
-            For a header without which nothing can be placed on the slide; names attribute and
-            instance.
+            For a header that cannot be read, or without which nothing can be placed on the slide;
+            names the instance.
         """
         if level not in self._datasets:
             self._datasets[level] = self._made(level)
@@ -127,12 +131,12 @@ class Source:
         uid = image.instance_uids[0]
         model = self._header(level).to_dict()
         model.pop(_PER_FRAME, None)
-        dataset = Dataset.from_json(model, bulk_data_uri_handler=_left_out)
+        try:
+            dataset = Dataset.from_json(model, bulk_data_uri_handler=_left_out)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise SlideError(f"Instance {uid}: its header cannot be read: {error}.") from None
         for keyword in _MAY_BE_EMPTY:
-            if keyword not in dataset:
-                setattr(dataset, keyword, None)
-        if (dataset.PatientSex or "").strip().upper() not in _SEXES:
-            dataset.PatientSex = None  # such as "U", which some write for unknown
+            _mend(dataset, keyword)
         dataset.SpecificCharacterSet = _UTF8
         _check_placed(dataset, uid)
         _state_scale(dataset, image.mpp)
@@ -141,6 +145,46 @@ class Source:
 
 def _left_out(*_: Any) -> None:
     """Leave bulk data out: profiles and pixels, of which results have their own."""
+
+
+def _mend(dataset: Dataset, keyword: str) -> None:
+    """Leave of an attribute of type 2 one value that may be written, or none."""
+    values = _values(dataset.get(keyword))
+    value = values[0] if values else ""
+    if keyword in _DATES:
+        value = _date(value)
+    elif keyword in _TIMES:
+        value = _time(value)
+    elif keyword == "PatientSex":
+        value = value.upper() if value.upper() in _SEXES else ""  # some write "U" for unknown
+    setattr(dataset, keyword, value or None)
+
+
+def _values(given: Any) -> list[str]:
+    """Return the values of an attribute; a backslash parts them (PS3.5 6.4)."""
+    listed = given if isinstance(given, (list, tuple, MutableSequence)) else [given]
+    texts = ["" if one is None else str(one) for one in cast("Iterable[Any]", listed)]
+    return [part.strip() for text in texts for part in text.split("\\")]
+
+
+def _date(text: str) -> str:
+    from pydicom.valuerep import DA
+
+    try:
+        found = DA(text)
+    except ValueError:
+        return ""
+    return found.strftime("%Y%m%d") if found else ""
+
+
+def _time(text: str) -> str:
+    from pydicom.valuerep import TM
+
+    try:
+        found = TM(text)
+    except ValueError:
+        return ""
+    return text if found is not None else ""
 
 
 def _check_placed(dataset: Dataset, uid: str) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Function = Callable[[tuple[int, int], tuple[int, int]], Any]
     """Takes location (x, y) and size (width, height), returns (height, width, ...)."""
 
-__all__ = ["Strips"]
+__all__ = ["Strips", "computed"]
 
 _ROWS = 256  # of a strip, where nothing else asks for more or fewer
 _MOST = 2**26  # bytes of a strip that is read at once
@@ -44,6 +44,9 @@ class Strips:
         Numbers per pixel.
     dtype : numpy dtype, optional
         Of what a function returns.
+    gaps : bool
+        Whether there may be pixels without a value. Those that numpy masks (`numpy.ma`) then
+        become NaN, for which whole numbers become float64; else they are refused.
 
     Attributes
     ----------
@@ -53,6 +56,8 @@ class Strips:
         Numbers per pixel.
     dtype : numpy.dtype
         Of a number.
+    whole : bool
+        Whether all that have a value are whole numbers, or truth values.
     is_function : bool
         Whether the pixels are made when they are asked for, so that they had better be asked for
         once.
@@ -71,6 +76,7 @@ class Strips:
         size: tuple[int, int] | None = None,
         samples: int = 1,
         dtype: Any = None,
+        gaps: bool = False,
     ) -> None:
         self.is_function = callable(pixels)
         if not self.is_function and not all(hasattr(pixels, name) for name in ("shape", "dtype")):
@@ -78,13 +84,21 @@ class Strips:
         self._pixels = pixels
         self._what = what
         self.samples = samples
+        self._gaps = gaps
         if self.is_function:
             if size is None:
                 raise ValueError(f"{what} is given as a function, so its size must be told.")
             self.size = size
             self.dtype = np.dtype(dtype)
+            self.whole = self.dtype.kind in "iub"
             return
         self.dtype = np.dtype(pixels.dtype)
+        self.whole = self.dtype.kind in "iub"
+        if _may_be_masked(pixels):
+            if np.ma.is_masked(pixels) and not gaps:
+                raise ValueError(self._masked())
+            if self.whole and gaps:
+                self.dtype = np.dtype(np.float64)
         shape = tuple(int(edge) for edge in pixels.shape)
         fits = len(shape) == 2 if samples == 1 else len(shape) == 3 and shape[2] == samples
         if not fits or 0 in shape:
@@ -132,21 +146,50 @@ class Strips:
     def _cut(self, top: int, bottom: int) -> NDArray[Any]:
         chunks = getattr(self._pixels, "chunks", None)
         if not chunks or not isinstance(chunks[0], int):
-            return np.asarray(self._pixels[top:bottom])
+            return self._checked(self._pixels[top:bottom], bottom - top)
         # Some chunks at a time: zarr holds all that it is asked for twice.
         width = self.size[0]
         columns = chunks[1] * max(1, _BLOCK // chunks[1])
         strip = np.empty((bottom - top, *self._pixels.shape[1:]), self.dtype)
         for left in range(0, width, columns):
             strip[:, left : left + columns] = self._pixels[top:bottom, left : left + columns]
-        return strip
+        return self._checked(strip, bottom - top)
+
+    def _checked(self, strip: Any, rows: int) -> NDArray[Any]:
+        """Return a strip as what was declared; arrays that others compute may be something else."""
+        strip = self._plain(strip)
+        wanted = (rows, *self._pixels.shape[1:])
+        if strip.shape != wanted or not _holds(self.dtype, strip.dtype):
+            raise ValueError(
+                f"{self._what} was declared as an array of which {rows} rows have shape {wanted} "
+                f"of {self.dtype}; computed, they have {strip.shape} of {strip.dtype}. Mend what "
+                "makes its blocks, or what it says of their chunks and dtype."
+            )
+        return strip if self.dtype.kind == "f" else strip.astype(self.dtype, copy=False)
+
+    def _plain(self, pixels: Any) -> NDArray[Any]:
+        """Return pixels without numpy's mask, and truth values as 0 and 1."""
+        pixels = computed(pixels)
+        if np.ma.is_masked(pixels):
+            if not self._gaps:
+                raise ValueError(self._masked())
+            return pixels.astype(self.dtype).filled(np.nan)
+        plain = np.asarray(pixels)
+        # Their bytes may be others: those of PIL's pictures of one bit are 0 and 255.
+        return plain != 0 if plain.dtype == np.bool_ else plain
+
+    def _masked(self) -> str:
+        return (
+            f"{self._what} has a value for each pixel, and some of what was given are masked "
+            "(numpy.ma): say what they are, with filled()."
+        )
 
     def _made(self, top: int, bottom: int) -> NDArray[Any]:
         width = self.size[0]
         strip = np.empty((bottom - top, width, self.samples), self.dtype)
         for left in range(0, width, _BLOCK):
             size = (min(_BLOCK, width - left), bottom - top)
-            block = np.asarray(self._pixels((left, top), size))
+            block = self._plain(self._pixels((left, top), size))
             wanted = (size[1], size[0], self.samples)
             fits = block.shape == wanted or (self.samples == 1 and block.shape == wanted[:2])
             if not fits or block.dtype != self.dtype:
@@ -157,6 +200,27 @@ class Strips:
                 )
             strip[:, left : left + size[0]] = block.reshape(wanted)
         return strip
+
+
+def computed(pixels: Any) -> Any:
+    """Return what dask has yet to compute, as its blocks are: `numpy.asarray` drops their masks.
+
+    Parameters
+    ----------
+    pixels : array_like
+        A part of a dask array, or anything else, which is returned as it is.
+    """
+    return pixels.compute() if hasattr(pixels, "compute") else pixels
+
+
+def _may_be_masked(pixels: Any) -> bool:
+    # What dask says of the blocks that it has yet to compute.
+    return isinstance(getattr(pixels, "_meta", pixels), np.ma.MaskedArray)
+
+
+def _holds(declared: np.dtype[Any], found: np.dtype[Any]) -> bool:
+    """Return whether numbers of a type may be handed over as those of another."""
+    return np.can_cast(found, declared, "same_kind" if declared.kind == "f" else "safe")
 
 
 def _as_array(pixels: Any, what: str) -> NDArray[Any]:

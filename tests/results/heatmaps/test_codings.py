@@ -91,3 +91,30 @@ def test_a_range_that_is_none_is_refused(limits, encoding):
 def test_what_is_no_number_is_refused(values):
     with pytest.raises(ValueError, match="real numbers"):
         check_numbers(values.dtype)
+
+
+@pytest.mark.parametrize("high", [5e-324, 1e-320, 3.3e-319, 1e-310, 1e-304, 1e-300])
+@pytest.mark.parametrize("low", [0.0, -5e-324])
+def test_ranges_near_the_smallest_number_are_stored(low, high):
+    values = np.array([[low, high / 2, high, np.nan]])
+    coding = Coding.covering(low, high, "16-bit")
+    assert coding.slope > 0
+    assert coding.last <= 65_535
+    error = np.abs(decoded(coding, coding.encode(values)) - values)
+    assert np.nanmax(error) <= coding.slope / 2
+    assert coding.slope <= (high - low) / 65_534 + 1e-323
+
+
+def test_what_float32_has_no_number_for_is_refused_in_words():
+    for limits in ((1e-300, 1e-300), (0, 1e-300), (-1e-300, 0)):
+        with pytest.raises(ValueError, match=r"float32.*16-bit"):
+            Coding.covering(*limits, "float32")
+    coding = Coding.covering(0, 1, "float32")
+    assert coding.encode(np.array([[1e-300, 1.0]])).tolist() == [[0, 1]]
+    coding = Coding.covering(-1e-300, 1e-45, "float32")
+    assert coding.encode(np.array([[-1e-300, 1e-45]])).shape == (1, 2)
+
+
+def test_a_refusal_does_not_say_that_somebody_gave_the_range():
+    with pytest.raises(ValueError, match=r"from 0 to 2.*reaches from 0 to 1"):
+        Coding.covering(0, 1, "16-bit").encode(np.array([[0, 2.0]]))

@@ -344,3 +344,32 @@ def test_maps_have_a_series_each(source, objects):
     first, second = objects.made
     assert first.series_uid != second.series_uid
     assert (first.instance_number, second.instance_number) == (1, 1)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u1"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_numpy_masks_has_no_value(source, objects, dtype, chunked):
+    width, height = source.pyramid.levels[3].size
+    values = np.arange(width * height).reshape(height, width).astype(dtype) % 200
+    masked = np.ma.masked_array(values, values < 50)
+    given = dask.array.from_array(masked, chunks=64) if chunked else masked
+    back = values_by_highdicom(written(source, objects, given, level=3))
+    np.testing.assert_array_equal(np.isnan(back), values < 50)
+    most = 0 if dtype == "u1" else 150 * HALF_STEP  # whole numbers stay so
+    np.testing.assert_allclose(back[values >= 50], values[values >= 50], rtol=1e-9, atol=most)
+
+
+def test_the_smallest_number_that_there_is_can_be_mapped(source, objects):
+    values = np.zeros(source.pyramid.levels[3].size[::-1])
+    values[0, 0] = 5e-324
+    dataset = written(source, objects, values, level=3)
+    assert stored_numbers(dataset)[0, 0] > stored_numbers(dataset)[0, 1]
+    with pytest.raises(ValueError, match=r"float32.*16-bit"):
+        written(source, objects, np.full(values.shape, 1e-300), level=3, encoding="float32")
+
+
+def test_blocks_of_another_shape_than_declared_are_refused(source, objects):
+    width, height = source.pyramid.levels[3].size
+    array = dask.array.from_array(np.ones((height, width)), chunks=(height, width))
+    with pytest.raises(ValueError, match=r"A heat map .* declared"):
+        written(source, objects, array.map_blocks(lambda block: block[:5], dtype=float), level=3)

@@ -345,3 +345,12 @@ def test_the_real_slide(cmu_folder, tmp_path):
         one.size for one in source.pyramid.levels[1:]
     ]
     assert [errors_in(one.path) for one in made] == [[]] * len(made)
+
+
+def test_an_array_that_numpy_masks_is_refused(source, objects):
+    pixels = picture(*source.pyramid.levels[2].size)
+    masked = np.ma.masked_array(pixels, pixels == 255)
+    for given in (masked, dask.array.from_array(masked, chunks=64)):
+        with pytest.raises(ValueError, match="masked"):
+            add_image(source, objects, given, level=2)
+    assert objects.made == ()

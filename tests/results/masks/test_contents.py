@@ -101,3 +101,11 @@ def test_what_is_no_fraction_is_refused(value, words):
 def test_overlap_of_fractions_cannot_be_said():
     assert Fractions(1).overlap == "NO"
     assert Fractions(2).overlap == "UNDEFINED"
+
+
+@pytest.mark.parametrize("contents", [Labels(1), Stack(1), Merged(1), Fractions(1)])
+def test_truth_values_are_0_and_1_whatever_their_bytes_are(contents):
+    shape = (1, 2) if isinstance(contents, Labels) else (1, 2, 1)
+    pixels = np.array([0, 255], np.uint8).view(np.bool_).reshape(shape)
+    expected = [0, 255 if isinstance(contents, Fractions) else 1]
+    assert contents.settle(pixels, WHERE).ravel().tolist() == expected

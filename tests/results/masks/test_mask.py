@@ -529,3 +529,38 @@ def test_chunks_of_a_cluster_are_computed_there(source, objects):
         with cluster, distributed.Client(cluster):
             made = add_mask(source, objects, array, segments=NAMES, tile_size=64)
     assert (read(made[0]) == mask).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    size=some.tuples(some.integers(40, 400), some.integers(40, 400)),
+    factors=some.sampled_from([(1, 7.9856), (1, 3.9957, 15.9711), (1, 2.0013, 7.9856)])
+    | some.tuples(some.just(1), some.floats(1.2, 12)),
+    rounded=some.sampled_from([np.ceil, np.floor]),
+    tile=some.tuples(some.integers(16, 70), some.integers(16, 70)),
+    seed=some.integers(0, 99),
+)
+def test_levels_need_not_be_whole_times_coarser(
+    tmp_path_factory, size, factors, rounded, tile, seed
+):
+    source = sized(size, factors, rounded=rounded)
+    mask = labels(size, 2, seed)
+    objects = objects_in(tmp_path_factory.mktemp("made"), source)
+    made = add_mask(source, objects, mask, segments=NAMES[:2], level=0, tile_size=tile)
+    kept = [level for level in source.pyramid.levels if level.index == 0 or level.downsample > 1.1]
+    assert len(made) == len(kept)
+    for result, level in zip(made, kept, strict=True):
+        got = read(result)
+        assert (got == picked(mask, level.downsample, level.size)).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_pictures_of_one_bit_are_masks(tmp_path, suffix):
+    source = sized(SIZE, (1, 2))
+    mask = labels(SIZE, 1) > 0
+    picture = Image.fromarray(mask)
+    picture.save(tmp_path / f"mask.{suffix}")
+    objects = objects_in(tmp_path / "made", source)
+    for given_mask in (tmp_path / f"mask.{suffix}", np.asarray(picture)):
+        result, _ = add_mask(source, objects, given_mask, segments=NAMES[:1])
+        assert (read(result) == mask).all()

@@ -252,3 +252,53 @@ def test_a_tile_at_the_edge_may_be_cut_off_or_whole():
     assert block.size == (28, 6)
     assert cut(MASK[:6, :28], block, GRID.tile).shape == (6, 28)
     assert (cut(MASK[:48, :64], block, GRID.tile) == MASK[:6, :28]).all()
+
+
+def test_what_numpy_masks_is_background():
+    masked = np.ma.masked_array(MASK, MASK == 2)
+    expected = np.where(MASK == 2, 0, MASK)
+    for given_mask in (masked, da.from_array(masked, chunks=64)):
+        assert (matrix_of(given_mask).read((30, 20), (100, 50)) == expected[20:70, 30:130]).all()
+    assert (put_together(parts_of(lambda location, size: masked, GRID)) == expected).all()
+    assert (put_together(parts_of([((0, 0), masked)], GRID)) == expected).all()
+    truth = matrix_of(np.ma.masked_array(MASK > 0, MASK == 2)).read((0, 0), (220, 150))
+    assert truth.dtype == np.bool_
+    assert (truth == (expected > 0)).all()
+
+
+@pytest.mark.parametrize("kind", [2, 3])
+@pytest.mark.parametrize("name", ["array", "group.zarr/array", "array.zarr"])
+def test_folders_of_zarr_arrays_are_read_whatever_their_name(tmp_path, kind, name):
+    if "/" in name:
+        zarr.create_group(tmp_path / "group.zarr", zarr_format=kind)
+    zarr.create_array(tmp_path / name, data=MASK, chunks=(64, 64), zarr_format=kind)
+    assert (matrix_of(tmp_path / name).read((0, 0), (220, 150)) == MASK).all()
+
+
+@pytest.mark.parametrize("kind", [2, 3])
+@pytest.mark.parametrize("name", ["group", "group.zarr"])
+def test_zarr_groups_are_refused_alike(tmp_path, kind, name):
+    group = zarr.create_group(tmp_path / name, zarr_format=kind)
+    for given_mask in (tmp_path / name, group):
+        with pytest.raises(ValueError, match="array in it"):
+            matrix_of(given_mask)
+
+
+def test_other_folders_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="is none of these"):
+        matrix_of(tmp_path)
+
+
+def test_blocks_of_another_shape_than_declared_are_refused():
+    array = da.from_array(MASK, chunks=50).map_blocks(lambda block: block[:20, :20], dtype="u1")
+    with pytest.raises(ValueError, match=r"declared .* \(150, 220\)"):
+        matrix_of(array).read((0, 0), (220, 150))
+
+
+@pytest.mark.parametrize("location", [(0.0, 0), (0, 0, 0), 3, None])
+def test_a_place_is_two_whole_numbers(location):
+    with pytest.raises(ValueError, match="two whole numbers"):
+        list(parts_of([(location, MASK)], GRID))
+    if location not in {3, None} and len(location) == 2:
+        with pytest.raises(ValueError, match="two whole numbers"):
+            GRID.block(*location)

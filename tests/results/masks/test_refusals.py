@@ -93,3 +93,12 @@ def test_the_first_error_is_the_one_that_is_told(source, objects):
     array = da.from_array(mask, chunks=16)
     with pytest.raises(ValueError, match="holds 9"):
         add_mask(source, objects, array, segments=NAMES, tile_size=16)
+
+
+@pytest.mark.parametrize(
+    "location", [(0.5, 0.5), (0.0, 0), (np.nan, 0), (0, 0, 0), (1,), 5, "ab", (2**50, 0)]
+)
+def test_a_location_is_two_whole_numbers(source, objects, location):
+    with pytest.raises(ValueError, match="location "):
+        add_mask(source, objects, labels((9, 9)), segments=NAMES, level=0, location=location)
+    assert list(objects.folder.rglob("*")) == []

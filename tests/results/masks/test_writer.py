@@ -225,3 +225,30 @@ def test_what_a_header_cannot_hold_is_heard_of_with_the_first_tile(source, objec
         writer.write(0, 0, tile(0, 0))
     writer.discard()
     assert left(objects) == []
+
+
+@pytest.mark.parametrize("refused", [np.full((48, 64), np.nan), np.full((48, 64), 2.5)])
+def test_a_first_tile_that_is_refused_does_not_say_what_the_others_are(source, objects, refused):
+    with opened(source, objects, segments="Neoplasm") as writer:
+        with pytest.raises(ValueError, match="A mask of fractions"):
+            writer.write(0, 0, refused)
+        writer.write(0, 0, tile(0, 0) > 0)
+    assert (read(objects.made[0])[:48, :64] == (tile(0, 0) > 0)).all()
+
+
+def test_a_first_tile_that_is_refused_leaves_nothing_of_its_segments(source, objects):
+    overlapping = np.ones((48, 64, 2), np.int8)
+    overlapping[0, 0] = -1
+    with opened(source, objects) as writer:
+        with pytest.raises(ValueError, match="holds -1"):
+            writer.write(0, 0, overlapping)
+        writer.write(0, 0, tile(0, 0))
+    assert (read(objects.made[0])[:48, :64] == tile(0, 0)).all()
+
+
+def test_what_numpy_masks_is_background(source, objects):
+    with opened(source, objects) as writer:
+        writer.write(0, 0, np.ma.masked_array(tile(0, 0), tile(0, 0) == 2))
+        writer.write_region((64, 0), np.ma.masked_array(tile(1, 0), tile(1, 0) == 2))
+    expected = np.where(MASK == 2, 0, MASK)[:48, :128]
+    assert (read(objects.made[0])[:48, :128] == expected).all()

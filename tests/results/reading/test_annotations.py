@@ -39,7 +39,7 @@ KINDS = {
     "polyline": [*SQUARE, [1, 1]],
     "polygon": SQUARE,
     "ellipse": AXES + AXES,
-    "rectangle": SQUARE,
+    "rectangle": [[10, 20], [30, 20], [30, 40], [10, 40]],
 }
 POLYGONS = Shapes.of(
     "polygon",

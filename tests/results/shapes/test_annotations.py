@@ -101,7 +101,7 @@ def test_highdicom_reads_groups_by_class(add):
         ("polyline", [*SQUARE, [1, 1]]),
         ("polygon", SQUARE),
         ("ellipse", AXES + AXES),
-        ("rectangle", SQUARE),
+        ("rectangle", [[10, 20], [30, 20], [30, 40], [10, 40]]),
     ],
 )
 @pytest.mark.parametrize("coordinates", ["2d", "3d"])
@@ -408,6 +408,29 @@ def test_many_blocks_make_one_value(add, source):
 def test_what_no_element_can_hold_is_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"4\.0 GiB, and a DICOM element holds 4 GiB"):
         bulk.Bulk("The coordinates", 2**32, lambda: iter(()))
+
+
+@pytest.mark.parametrize("coordinates", ["2d", "3d"])
+def test_millimetres_and_pixels_are_turned_into_each_other(add, source, coordinates):
+    geometry = Plane.at_level(source.pyramid, 0).geometry
+    millimetres = geometry.to_slide(np.array(SQUARE))
+    given, kept = (
+        (millimetres, np.array(SQUARE)) if coordinates == "2d" else (np.array(SQUARE), millimetres)
+    )
+    (group,) = add(Shapes.of("polygon", given), coordinates=coordinates).AnnotationGroupSequence
+    (found,) = group.get_graphic_data(coordinates.upper())
+    assert found.shape == kept.shape
+    assert np.abs(found - kept).max() <= {"2d": 1e-3, "3d": 1e-6}[coordinates]
+
+
+def test_spaces_make_no_classes_or_codes(add):
+    shapes = Shapes.of(
+        "point", [[1, 2], [3, 4]], classes=["a", "a "], measurements={" Foo ": [1, 2]}
+    )
+    (group,) = add(shapes).get_annotation_groups()
+    assert group.label == "a"
+    assert group.number_of_annotations == 2
+    assert group.get_measurements()[0][0].meaning == "Foo"
 
 
 # Refusals ------------------------------------------------------------------------------------

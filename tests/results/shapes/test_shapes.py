@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import shapely
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from wsiweb.pixels.geometry import Geometry
 from wsiweb.results.planes import Plane
+from wsiweb.results.shapes.checks import check_form
 from wsiweb.results.shapes.coding import quantity_of, type_code
 from wsiweb.results.shapes.given import shapes_of
 from wsiweb.results.shapes.outlines import outlined, rasterise, self_crossing, to_shapely
@@ -563,3 +566,100 @@ def test_classes_are_looked_up():
     assert type_code({"a": "Neoplasm"}, "a").meaning == "Neoplasm"
     with pytest.raises(ValueError, match="No type is given for class 'b'"):
         type_code({"a": "Neoplasm"}, "b")
+
+
+# Rectangles and ellipses that are none --------------------------------------------------------
+
+ELLIPSE = [[10, 50], [90, 50], [50, 30], [50, 70]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "points", "words"),
+    [
+        ("rectangle", [[0, 0], [10, 0], [11, 10], [0, 10]], "right angles"),
+        ("rectangle", [[0, 0], [10, 0], [15, 10], [5, 10]], "right angles"),  # slanted
+        ("rectangle", [[0, 0], [10, 10], [10, 0], [0, 10]], "right angles"),  # crossed
+        ("rectangle", [[0, 0], [10, 0], [10, 0], [0, 0]], "some length"),
+        ("ellipse", [[10, 50], [90, 50], [45, 30], [55, 70]], "at a right angle"),
+        ("ellipse", [[10, 50], [90, 50], [60, 30], [60, 70]], "share their middle"),
+        ("ellipse", [[10, 50], [90, 50], [50, 50], [50, 50]], "some length"),
+        ("ellipse", [[0, 0, 0], [2, 0, 0], [1, 1, 0], [1, -1, 1]], "at a right angle"),
+    ],
+)
+def test_rectangles_and_ellipses_that_are_none_are_refused(kind, points, words):
+    good = np.array(SQUARE if kind == "rectangle" else ELLIPSE)
+    many = (
+        np.concatenate([good[:, : len(points[0])]] * 3 + [points])
+        if len(points[0]) == 2
+        else points
+    )
+    number = len(many) // 4 - 1
+    with pytest.raises(ValueError, match=rf"{words}.*1 of {number + 1} .*number {number} "):
+        Shapes.of(kind, many)
+    assert len(Shapes.of(kind, many, crooked=True)) == number + 1
+
+
+@given(
+    st.floats(0, 7),
+    st.tuples(st.floats(1, 3000), st.floats(1, 3000)),
+    st.tuples(st.floats(0, 2e5), st.floats(0, 2e5)),
+)
+def test_turned_rectangles_and_ellipses_are_taken_in_float32(angle, size, place):
+    along = np.array([np.cos(angle), np.sin(angle)]) * size[0]
+    across = np.array([-np.sin(angle), np.cos(angle)]) * size[1]
+    rectangle = np.array([-along - across, along - across, along + across, -along + across])
+    ellipse = np.array([-along, along, -across, across])
+    for kind, points in (("rectangle", rectangle), ("ellipse", ellipse)):
+        assert len(Shapes.of(kind, (points + place).astype(np.float32))) == 1
+
+
+def test_a_million_rectangles_are_looked_at_quickly():
+    points = np.tile(np.array(SQUARE, np.float32), (1_000_000, 1))
+    start = time.perf_counter()
+    check_form("rectangle", points)
+    assert time.perf_counter() - start < 3  # a third of a second where nothing else runs
+
+
+# Names and masks ------------------------------------------------------------------------------
+
+
+def test_spaces_around_names_do_not_count():
+    shapes = Shapes.of(
+        "point",
+        [[1, 1], [2, 2]],
+        classes=["a", "a "],
+        measurements={"Foo ": [1, 2]},
+        colors={" a": "red"},
+    )
+    assert shapes.classes == ("a",)
+    assert list(shapes.measurements) == ["Foo"]
+    assert list(shapes.colors) == ["a"]
+    assert Shapes.of("point", [[1, 1]], classes=" a ").classes == ("a",)
+    with pytest.raises(ValueError, match="Two measurements are called 'Foo'"):
+        Shapes.of("point", [[1, 1]], measurements={"Foo": [1], "Foo ": [2]})
+
+
+def test_what_is_masked_is_no_number():
+    column = np.ma.array([1, 2], mask=[False, True])
+    for shapes in (
+        Shapes.of("point", [[1, 1], [2, 2]], measurements={"n": column}, classes=column),
+        *shapes_of(shapely.points([[1, 1], [2, 2]]), measurements={"n": column}, classes=column),
+    ):
+        assert np.array_equal(shapes.measurements["n"], [1, np.nan], equal_nan=True)
+        assert shapes.classes[-1] == ""
+        assert len(shapes.classes) == 2
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_masked_coordinates_are_refused(listed):
+    masked = np.ma.array(SQUARE, mask=np.arange(8).reshape(4, 2) == 3)
+    with pytest.raises(ValueError, match="given as coordinates, 1 values are masked"):
+        shapes_of([masked] if listed else masked, kind="polygon")
+    plain = np.ma.array(SQUARE)
+    assert len(shapes_of([plain] if listed else plain, kind="polygon")[0]) == 1
+
+
+def test_multi_is_a_choice():
+    for one in (shapely.Point(1, 1), {"type": "Point", "coordinates": [1, 1]}):
+        with pytest.raises(ValueError, match="multi is"):
+            shapes_of(one, multi="x")

@@ -11,6 +11,7 @@ the lowest colour.
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,7 @@ Encoding = Literal["16-bit", "float32"]
 
 _STEPS = 2**16 - 2  # from the lowest value, which is stored as 1, to the highest
 _LARGEST = 1e38  # what float32 holds with room to spare
+_SMALLEST = 2.0**-149  # of what float32 holds and is not 0
 _PIECE = 2**20  # values that are worked on at a time
 
 
@@ -75,7 +77,7 @@ class Coding:
         Raises
         ------
         ValueError
-            For a range that is none, or that float32 does not hold.
+            For a range that is none, or that float32 does not hold or tell from 0.
 
         Examples
         --------
@@ -89,6 +91,7 @@ class Coding:
             )
         span = (high - low) or abs(low) or 1.0
         if encoding == "float32":
+            _check_not_too_small(low, high)
             first, last = np.float32(low), np.float32(high)
             below = np.nextafter(first, np.float32(-np.inf))
             return cls(
@@ -102,7 +105,7 @@ class Coding:
                 last=float(last),
             )
         exact = whole and high - low <= _STEPS
-        slope = 1.0 if exact else span / _STEPS
+        slope = 1.0 if exact else _step(span)
         return cls(
             encoding=encoding,
             low=float(low),
@@ -124,7 +127,8 @@ class Coding:
         """How far outside the range a value may be, and still only be rounded."""
         if self.encoding == "16-bit":
             return self.slope / 2
-        return float(np.finfo(np.float32).eps) * max(abs(self.low), abs(self.high))
+        relative = float(np.finfo(np.float32).eps) * max(abs(self.low), abs(self.high))
+        return relative + _SMALLEST
 
     def encode(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values as they are stored.
@@ -147,7 +151,7 @@ class Coding:
             low, high = range_of([part])
             if low < self.low - self._slack or high > self.high + self._slack:
                 raise ValueError(
-                    f"The map has values from {low:g} to {high:g}, and its range was given as "
+                    f"The map has values from {low:g} to {high:g}, and its range reaches from "
                     f"{self.low:g} to {self.high:g}. Clip the values, or give another value_range."
                 )
             stored[begin : begin + rows] = self._stored(part)
@@ -160,6 +164,22 @@ class Coding:
         values = np.clip(values, self.first, self.last)
         values[empty] = self.nothing
         return values
+
+
+def _step(span: float) -> float:
+    """Return the width of a step, so that there are no more of them than can be stored."""
+    step = span / _STEPS
+    # Numbers as small as that are rounded coarsely, to 0 at last.
+    return step if step >= sys.float_info.min else math.nextafter(step, math.inf)
+
+
+def _check_not_too_small(low: float, high: float) -> None:
+    largest = max(abs(low), abs(high))
+    if largest and not np.float32(largest):
+        raise ValueError(
+            f"Values from {low:g} to {high:g} are all 0 as float32, which has no numbers as small: "
+            "leave encoding at 16-bit, or give the values in another unit."
+        )
 
 
 def range_of(strips: Iterable[NDArray[Any]]) -> tuple[float, float]:

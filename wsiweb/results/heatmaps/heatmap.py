@@ -68,7 +68,8 @@ def add_heatmap(  # noqa: PLR0913 - maps differ in this many ways; all but three
         Takes what is written; the map gets a series of its own.
     values : array_like
         Real numbers, shape (rows, columns): a numpy, zarr or dask array, or nested lists. NaN is no
-        value. It is read in strips: a large one need not fit in memory.
+        value, and neither is what numpy masks. It is read in strips: a large one need not fit in
+        memory.
     level : int
         Zero-based level that the map has the pixels of;
     mpp : float
@@ -117,7 +118,7 @@ def add_heatmap(  # noqa: PLR0913 - maps differ in this many ways; all but three
     With a palette goes its colour profile (PS3.3 C.8.32.2), which highdicom 0.28 applies to the
     numbers unless it is told ``apply_icc_profile=False``.
     """
-    strips = Strips(values, _WHAT)
+    strips = Strips(values, _WHAT, gaps=True)
     check_numbers(strips.dtype)
     plane = _plane(source.pyramid, strips.size, level, mpp, patch)
     edge = _tile_edge(strips.size, tile_size)
@@ -222,7 +223,7 @@ def _coding(strips: Strips, value_range: tuple[float, float] | None, encoding: E
             raise ValueError(f"{_WHAT} has at least one value; all that was given is NaN.")
         if math.isinf(low) or math.isinf(high):
             raise ValueError(f"{_WHAT} has finite values, and NaN for none; infinity was given.")
-    return Coding.covering(low, high, encoding, whole=strips.dtype.kind in "iub")
+    return Coding.covering(low, high, encoding, whole=strips.whole)
 
 
 def _check_fits_a_file(size: tuple[int, int], coding: Coding) -> None:

@@ -93,8 +93,7 @@ class Labels:
         >>> Labels(2).settle(np.array([[0, 2]], np.int64), "a tile")
         array([[0, 2]], dtype=uint8)
         """
-        if pixels.dtype == np.bool_:
-            pixels = pixels.view(np.uint8)
+        pixels = _numbers(pixels)
         highest = int(pixels.max(initial=0))
         if highest > self.segments:
             raise ValueError(self._too_high(highest, place))
@@ -224,9 +223,14 @@ class Fractions:
         return steps if steps.any() else None
 
 
+def _numbers(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return truth values as 0 and 1, and numbers as they are."""
+    # Cast, not viewed: the bytes of true may be others, as 255 in PIL's pictures of one bit.
+    return pixels.astype(np.uint8) if pixels.dtype == np.bool_ else pixels
+
+
 def _zeros_and_ones(pixels: NDArray[Any], place: str) -> NDArray[np.uint8] | None:
-    if pixels.dtype == np.bool_:
-        pixels = pixels.view(np.uint8)
+    pixels = _numbers(pixels)
     lowest, highest = int(pixels.min(initial=0)), int(pixels.max(initial=0))
     if lowest < 0 or highest > 1:
         raise ValueError(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from operator import index
 from typing import TYPE_CHECKING
 
+from wsiweb.arguments import whole as whole_pair
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -63,8 +65,10 @@ class Grid:
         ------
         IndexError
             For a place that the grid does not have.
+        ValueError
+            For one that is not two whole numbers.
         """
-        column, row = index(column), index(row)
+        column, row = whole_pair((column, row), "A tile's place")
         if not (0 <= column < self.columns and 0 <= row < self.rows):
             raise IndexError(
                 f"There is no tile at column {column}, row {row}: {self.size[0]} x {self.size[1]} "
@@ -90,9 +94,9 @@ class Grid:
         IndexError
             For a region that reaches beyond the matrix.
         ValueError
-            For one that cuts through tiles, or is empty.
+            For one that cuts through tiles, is empty, or begins at no whole numbers.
         """
-        x, y = (index(edge) for edge in location)
+        x, y = whole_pair(location, "location")
         width, height = (index(edge) for edge in size)
         if width < 1 or height < 1:
             raise ValueError(f"A region of {width} x {height} pixels has none.")

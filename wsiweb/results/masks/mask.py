@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wsiweb.arguments import whole as whole_pair
 from wsiweb.loop import threads
 from wsiweb.results.masks.matrices import matrix_of, parts_of
 from wsiweb.results.masks.placing import fitted, whole
@@ -60,7 +61,8 @@ def add_mask(  # noqa: PLR0913 - masks differ in this many ways; all but one hav
     mask : array_like, path, callable or iterable
         Shape (rows, columns) of labels: 0 for the background, else the number of a segment, or
         truth values for a single one. Or shape (rows, columns, segments): a plane of 0 and 1 for
-        each, which may overlap. Or either of fractions from 0 to 1, as floats.
+        each, which may overlap. Or either of fractions from 0 to 1, as floats. What numpy masks
+        (`numpy.ma`) is background.
 
         A numpy, zarr or dask array; a path to a .npy, .zarr, .png or .tif file; a function of
         location (x, y) and size (width, height) that returns such an array, called from one
@@ -108,6 +110,8 @@ def add_mask(  # noqa: PLR0913 - masks differ in this many ways; all but one hav
         label=label,
         description=description,
     )
+    if location is not None:
+        location = whole_pair(location, "location")
     matrix = matrix_of(mask)
     if matrix is not None:
         plane = fitted(source.pyramid, matrix.size, level=level, mpp=mpp, location=location)
@@ -125,7 +129,7 @@ def add_mask(  # noqa: PLR0913 - masks differ in this many ways; all but one hav
             _work(parts, threads(), held=threads())
         else:
             writer.expect(matrix.dtype, matrix.planes)
-            start = (0, 0) if location is None else (int(location[0]), int(location[1]))
+            start = location or (0, 0)
             count = _ELSEWHERE if matrix.elsewhere else threads()
             _work(_blocks(writer, matrix, start), count, held=4 * count)
         return writer.close()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsiweb.results.masks.grid import Block
+from wsiweb.results.strips import computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     Tiles = Iterable[tuple[int, int, ArrayLike]] | Iterable[tuple[tuple[int, int], ArrayLike]]
     """(column, row, tile), or (location, array), in any order."""
 
-__all__ = ["Matrix", "cut", "matrix_of", "parts_of", "size_of"]
+__all__ = ["Matrix", "cut", "matrix_of", "parts_of", "plain", "size_of"]
 
 _BLOCK = 2**21  # bytes that are read at a time, where chunks are not larger
 _ELSEWHERE = 2**22  # the same where others compute them, which is dear to ask for
 _MOST = 2**26  # bytes that are read at a time, however large chunks are
 _FUNCTION = 2048  # pixels: the widest region that a function is asked for
 _PICTURES = frozenset({".png", ".tif", ".tiff", ".bmp"})
+_ZARR = ("zarr.json", ".zarray", ".zgroup")  # what says that a folder is zarr's
 _HOW = (
     "A mask is a numpy, zarr or dask array, a path to a .npy, .zarr, .png or .tif file, a function "
     "of location and size, or an iterable of (column, row, tile) or (location, array)"
@@ -85,9 +87,22 @@ class Matrix:
             Its first pixel (x, y).
         size : tuple of int
             Width and height.
+
+        Raises
+        ------
+        ValueError
+            For an array that turns out to be of another shape than it said.
         """
         (x, y), (width, height) = location, size
-        return np.asarray(self.array[y : y + height, x : x + width])
+        pixels = plain(self.array[y : y + height, x : x + width])
+        wanted = (height, width, *self.shape[2:])
+        if pixels.shape != wanted:
+            raise ValueError(
+                f"The mask is declared as an array whose {width} x {height} pixels (width x "
+                f"height) at {(x, y)} have shape {wanted}; computed, they have {pixels.shape}. "
+                "Mend what makes its blocks, or what it says of their chunks."
+            )
+        return pixels
 
     def blocks(self, grid: Grid, location: tuple[int, int]) -> Iterator[Block]:
         """Yield blocks of whole tiles that cover the mask, row by row.
@@ -161,9 +176,11 @@ def matrix_of(mask: Any) -> Matrix | None:
     """
     if isinstance(mask, (str, os.PathLike)):
         return _of_array(_opened(Path(mask)))
+    if hasattr(mask, "array_keys"):  # of zarr's groups
+        raise ValueError(f"A zarr group is no mask: give an array in it{_named(mask)}.")
     chunked = hasattr(mask, "chunks") and hasattr(mask, "shape")
     if not chunked and hasattr(mask, "__array__"):
-        mask = np.asarray(mask)
+        mask = np.asanyarray(mask)  # masked ones stay so, block by block they are filled
     if chunked or isinstance(mask, np.ndarray):
         return _of_array(mask)
     if callable(mask) or hasattr(mask, "__iter__"):
@@ -199,7 +216,7 @@ def _opened(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         return _Npy(path)
-    if suffix == ".zarr":
+    if path.is_dir() and (suffix == ".zarr" or any((path / name).exists() for name in _ZARR)):
         return _zarr(path)
     if suffix in _PICTURES:
         return _picture(path)
@@ -214,8 +231,13 @@ def _zarr(path: Path) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(
             f"{path} holds no zarr array ({error}). If it is a group, give the path of an array in "
-            "it, or the array itself."
+            f"it, such as {path / 'name'}, or the array itself."
         ) from error
+
+
+def _named(group: Any) -> str:
+    names = sorted(group.array_keys())
+    return f", such as {names[0]!r}" if names else ""
 
 
 def _picture(path: Path) -> NDArray[Any]:
@@ -284,7 +306,7 @@ def parts_of(mask: Function | Tiles, grid: Grid) -> Iterator[tuple[Block, NDArra
             raise ValueError(
                 f"{_HOW}; what was given yields {type(item).__name__}, not a tuple of two or three."
             )
-        pixels = np.asarray(item[-1])
+        pixels = plain(item[-1])
         if len(item) == 3:
             block = grid.block(item[0], item[1])
             yield block, cut(pixels, block, grid.tile)
@@ -297,13 +319,25 @@ def _asked(function: Function, grid: Grid) -> Iterator[tuple[Block, NDArray[Any]
     for y in range(0, grid.size[1], height):
         for x in range(0, grid.size[0], width):
             size = (min(width, grid.size[0] - x), min(height, grid.size[1] - y))
-            pixels = np.asarray(function((x, y), size))
+            pixels = plain(function((x, y), size))
             if pixels.shape[:2] != size[::-1]:
                 raise ValueError(
                     f"The function was asked for {size[0]} x {size[1]} pixels (width x height) at "
                     f"{(x, y)}, so for shape {size[::-1]}; it returned {pixels.shape}."
                 )
             yield Block((x, y), size), pixels
+
+
+def plain(pixels: ArrayLike) -> NDArray[Any]:
+    """Return numbers as an array without numpy's mask: what is masked is background.
+
+    Examples
+    --------
+    >>> plain(np.ma.masked_array([[1, 2]], [[True, False]])).tolist()
+    [[0, 2]]
+    """
+    array = computed(pixels)
+    return array.filled(0) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
 
 
 def size_of(pixels: NDArray[Any]) -> tuple[int, int]:

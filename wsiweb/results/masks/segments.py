@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from wsiweb.results.codes import category_of, coded
+from wsiweb.results.texts import check_text
+from wsiweb.wire.uris import is_uid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,13 +70,12 @@ class Segment:
     tracking_uid: str = ""
 
     def __post_init__(self) -> None:
-        for what, text in (("label", self.label), ("tracking_id", self.tracking_id)):
-            least = 1 if what == "label" else 0
-            if not least <= len(text.strip()) <= _LONGEST or "\\" in text:
-                raise ValueError(
-                    f"The {what} of a segment has {least} to {_LONGEST} characters and no "
-                    f"backslash; {text!r} was given."
-                )
+        check_text("the label of a segment", self.label, _LONGEST)
+        check_text("the tracking identifier of a segment", self.tracking_id, _LONGEST, least=0)
+        if self.tracking_uid and not is_uid(self.tracking_uid):
+            raise ValueError(
+                f"tracking_uid of segment {self.label!r} is {self.tracking_uid!r}: no UID."
+            )
         if len(self.description) > _LONGEST_TEXT:
             raise ValueError(
                 f"The description of segment {self.label!r} has {len(self.description)} "

@@ -11,7 +11,7 @@ from wsiweb.results.identity import Identity, random_uid, uid_for
 from wsiweb.results.masks.encoding import NATIVE, form_of, joined_bits
 from wsiweb.results.masks.grid import Grid
 from wsiweb.results.masks.header import Sheet, header_of, places_of
-from wsiweb.results.masks.matrices import cut, size_of
+from wsiweb.results.masks.matrices import cut, plain, size_of
 from wsiweb.results.masks.placing import coarser
 from wsiweb.results.masks.scratch import Scratch
 from wsiweb.results.masks.segments import segments_of
@@ -114,7 +114,7 @@ class MaskWriter:
             be meant, or comes after the end.
         """
         block = self.grid.block(column, row)
-        self.take(block, cut(np.asarray(tile), block, self.grid.tile))
+        self.take(block, cut(plain(tile), block, self.grid.tile))
 
     def write_region(self, location: tuple[int, int], pixels: ArrayLike) -> None:
         """Write several tiles at once.
@@ -134,7 +134,7 @@ class MaskWriter:
         ValueError
             For one that cuts through tiles, and as in `write`.
         """
-        array = np.asarray(pixels)
+        array = plain(pixels)
         self.take(self.grid.aligned(location, size_of(array)), array)
 
     def expect(self, dtype: np.dtype[Any], planes: int | None) -> Contents:
@@ -174,7 +174,12 @@ class MaskWriter:
 
     def take(self, block: Block, pixels: NDArray[Any]) -> None:
         """Write a block of whole tiles, as `Grid.aligned` makes it; else as `write_region`."""
-        contents = self.expect(pixels.dtype, pixels.shape[2] if pixels.ndim == 3 else None)
+        planes = pixels.shape[2] if pixels.ndim == 3 else None
+        if self._contents is None:
+            # Tried first: a tile that is refused must not say of what kind the others are.
+            trial, _ = form_of(pixels.dtype, planes, len(self._segments), self._style)
+            trial.settle(pixels, str(block))
+        contents = self.expect(pixels.dtype, planes)
         settled = contents.settle(pixels, str(block))
         self._claim(block)
         try:

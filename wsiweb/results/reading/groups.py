@@ -217,6 +217,7 @@ def shapes_from(
         classes=name,
         colors={name: header.color} if name and header.color else {},
         measurements=_measurements(header, data),
+        crooked=True,
     )
     if len(shapes) != header.count:
         raise ValueError(f"{header.count} annotations are stated and {len(shapes)} are there")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -22,8 +22,13 @@ __all__ = [
     "as_column",
     "as_index",
     "as_points",
+    "by_name",
     "check_corners",
+    "check_form",
+    "check_multi",
     "opened",
+    "refuse_masked",
+    "unmasked",
 ]
 
 _EXACT: dict[str, int] = {"point": 1, "ellipse": 4, "rectangle": 4}
@@ -36,10 +41,14 @@ CORNERS = {
     "polyline": "at least two points",
 }
 _WHOLE_IN_FLOAT32 = 2**24
+_CROOKED = 1e-3  # of its size, by which a corner of a rectangle may be off
+_ROUNDED = 4 * float(np.finfo(np.float32).eps)  # of coordinates that were float32 on their way
+_FORMS_AT_ONCE = 1 << 16  # few enough to stay in the cache
 
 
 def as_array(values: ArrayLike) -> NDArray[Any]:
     """Return coordinates as an array of numbers; refuse what is none."""
+    refuse_masked("coordinates", values)
     try:
         given = np.asarray(values)
     except (TypeError, ValueError):
@@ -94,6 +103,7 @@ def as_index(index: ArrayLike | None, kind: str, total: int) -> Numbers:
 
 
 def _numbers(index: ArrayLike, total: int) -> Numbers:
+    refuse_masked("an index", index)
     given = np.asarray(index)
     if given.ndim != 1 or given.dtype.kind not in "iu" or not len(given):
         raise ValueError(
@@ -140,30 +150,122 @@ def check_corners(kind: str, starts: Numbers, total: int) -> None:
         )
 
 
+def check_form(kind: str, points: NDArray[Any]) -> None:
+    """Refuse rectangles and ellipses whose four points make none.
+
+    Parameters
+    ----------
+    kind : str
+        Of the shapes; of others nothing is asked.
+    points : numpy.ndarray
+        Shape (4 * count, 2 or 3).
+    """
+    if kind not in {"rectangle", "ellipse"}:
+        return
+    fours = points.reshape(-1, 4, points.shape[1])
+    bad = np.concatenate(
+        [
+            np.flatnonzero(_misshapen(kind, fours[start : start + _FORMS_AT_ONCE])) + start
+            for start in range(0, len(fours), _FORMS_AT_ONCE)
+        ]
+    )
+    if len(bad):
+        wanted = (
+            "right angles and sides of some length; others are polygons"
+            if kind == "rectangle"
+            else "axes of some length at a right angle that share their middle"
+        )
+        raise ValueError(
+            f"A {kind} has {CORNERS[kind]}, with {wanted}; {len(bad)} of {len(fours)} have not, "
+            f"the first of them number {bad[0]} (counted from 0): {fours[bad[0]].tolist()}."
+        )
+
+
+def _misshapen(kind: str, fours: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rectangles or ellipses are none; `fours` has shape (count, 4, 2 or 3)."""
+    one, two, three, four = np.moveaxis(fours.astype(np.float64), 1, 0)
+    if kind == "rectangle":
+        # Both diagonals of a rectangle have one middle, as both axes of an ellipse have.
+        along, across, gap = two - one, four - one, (one + three) - (two + four)
+    else:
+        along, across, gap = two - one, four - three, (one + two) - (three + four)
+    length, width = _norm(along), _norm(across)
+    rounded = _ROUNDED * np.abs(fours).max(axis=(1, 2))
+    skew = np.abs((along * across).sum(axis=1))
+    is_skew = skew > _CROOKED * length * width + rounded * (length + width)
+    is_apart = _norm(gap) / 2 > _CROOKED * np.maximum(length, width) + rounded
+    return is_skew | is_apart | (length == 0) | (width == 0)
+
+
+def _norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.sqrt((vectors * vectors).sum(axis=1))
+
+
+def check_multi(multi: str) -> None:
+    """Refuse what is no choice of what becomes of geometries of several parts."""
+    if multi not in {"refuse", "split"}:
+        raise ValueError(f'multi is "refuse" or "split", not {multi!r}.')
+
+
+def refuse_masked(what: str, values: Any) -> None:
+    """Refuse a masked array some of whose values are masked: what is under a mask is no value."""
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"Of the array given as {what}, {np.ma.count_masked(values)} values are masked, and "
+            "shapes have no such: leave out the shapes that they belong to."
+        )
+
+
+def unmasked(values: Any) -> Any:
+    """Return a masked array with what says nothing where it is masked; else what was given."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    masked: Any = values
+    if masked.dtype.kind in "fiub":
+        return masked.astype(np.float64).filled(np.nan)
+    return masked.astype(object).filled(None)
+
+
+def by_name(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns by their names without spaces around them; refuse one name for two."""
+    found: dict[str, Any] = {}
+    for name, values in given.items():
+        plain = str(name).strip()
+        if plain in found:
+            raise ValueError(
+                f"Two {what} are called {plain!r}, but for spaces around it: give them unlike "
+                "names."
+            )
+        found[plain] = values
+    return found
+
+
 def as_classes(
     classes: str | Sequence[str | None] | NDArray[Any] | None, count: int
 ) -> tuple[tuple[str, ...], NDArray[np.int32]]:
     """Return the names of classes, and of each shape the place of its own among them."""
     if classes is None or isinstance(classes, str):
-        return (classes or "",), np.zeros(count, np.int32)
+        return ((classes or "").strip(),), np.zeros(count, np.int32)
     if len(classes) != count:
         raise ValueError(f"There are {count} shapes and {len(classes)} classes: one for each.")
     numbers: dict[str, int] = {}
     class_of = np.fromiter(
-        (numbers.setdefault(_class_name(one), len(numbers)) for one in classes), np.int32, count
+        (numbers.setdefault(_class_name(one), len(numbers)) for one in unmasked(classes)),
+        np.int32,
+        count,
     )
     return tuple(numbers), class_of
 
 
 def _class_name(given: Any) -> str:
     is_missing = given is None or given != given  # noqa: PLR0124 - NaN, as tables have it
-    return "" if is_missing else str(given)
+    return "" if is_missing else str(given).strip()
 
 
 def as_column(name: str, values: ArrayLike, count: int) -> NDArray[np.float64]:
     """Return a measurement, one number for each shape; refuse what is none."""
     try:
-        column = np.asarray(values, dtype=np.float64)
+        column = np.asarray(unmasked(values), dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"The measurement {name!r} is not made of numbers.") from None
     if column.shape != (count,):

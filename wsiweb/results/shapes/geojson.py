@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from wsiweb.results.shapes.checks import check_multi
 from wsiweb.results.shapes.positions import read_positions
 from wsiweb.results.shapes.shapes import Holes, Shapes
 
@@ -117,6 +118,7 @@ def read_geojson(
     >>> read_geojson('{"type": "Feature", "geometry": {"type": "Point", "coordinates": [3, 4]}}')
     (<Shapes: 1 x point, 1 corners>,)
     """
+    check_multi(multi)
     features = _read_features(_content(given))
     if not features:
         raise ValueError("The GeoJSON holds no features: nothing is written for nothing.")
@@ -275,8 +277,8 @@ def _measured(
 
 def _class_of(said: _Classification | str | None, colors: dict[str, Color]) -> str:
     if said is None or isinstance(said, str):
-        return said or ""
-    name = said.name or ": ".join(said.names or ())
+        return (said or "").strip()
+    name = (said.name or ": ".join(said.names or ())).strip()
     if name and name not in colors:
         color = said.color
         if color is None and said.colorRGB is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 
+from wsiweb.results.shapes.checks import check_multi, refuse_masked, unmasked
 from wsiweb.results.shapes.shapes import Holes, Shapes
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def shapes_of(
     """
     from wsiweb.results.shapes.geojson import read_geojson
 
+    check_multi(multi)
     if isinstance(given, Shapes):
         return (given,)
     if isinstance(given, (str, os.PathLike, bytes, bytearray)) or _is_geojson(given):
@@ -134,7 +136,8 @@ class _Columns(NamedTuple):
         """Return the columns of some rows, as `Shapes.of` takes them."""
         keywords = self.keywords
         if keywords["classes"] is not None and not isinstance(keywords["classes"], str):
-            keywords["classes"] = _rows_of("classes", list(keywords["classes"]), rows, count)
+            classes = list(unmasked(keywords["classes"]))
+            keywords["classes"] = _rows_of("classes", classes, rows, count)
         if keywords["measurements"]:
             keywords["measurements"] = {
                 name: _rows_of(f"the measurement {name!r}", values, rows, count)
@@ -144,7 +147,9 @@ class _Columns(NamedTuple):
 
 
 def _rows_of(what: str, values: Any, rows: Numbers, count: int) -> NDArray[Any]:
-    column = np.empty(len(values), object) if isinstance(values, list) else np.asarray(values)
+    column = (
+        np.empty(len(values), object) if isinstance(values, list) else np.asarray(unmasked(values))
+    )
     if isinstance(values, list):
         column[:] = values
     if column.shape != (count,):
@@ -191,11 +196,13 @@ def _of_table(table: Any, columns: _Columns) -> _Columns:
                 f"The table has no column {missing[0]!r}; it has "
                 f"{', '.join(sorted(map(str, names))) or 'none'}."
             )
-        measurements = {name: np.asarray(table[name]) for name in wanted}
+        measurements = {name: np.asarray(unmasked(table[name])) for name in wanted}
     return _Columns(classes, measurements, colors)
 
 
 def _of_arrays(arrays: list[Any], kind: ShapeKind, columns: _Columns, origin: Origin) -> Shapes:
+    for one in arrays:
+        refuse_masked("coordinates", one)
     parts = [np.asarray(one) for one in arrays]
     if all(part.ndim == 1 for part in parts):  # points, one by one
         parts = [part[None] for part in parts]

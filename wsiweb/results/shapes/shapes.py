@@ -24,7 +24,9 @@ from wsiweb.results.shapes.checks import (
     as_column,
     as_index,
     as_points,
+    by_name,
     check_corners,
+    check_form,
     opened,
 )
 
@@ -138,6 +140,7 @@ class Shapes:
         classes: str | Sequence[str | None] | NDArray[Any] | None = None,
         colors: Mapping[str, str | Sequence[int]] | None = None,
         holes: Holes | None = None,
+        crooked: bool = False,
     ) -> Shapes:
         """Check flat arrays and make shapes of them.
 
@@ -157,11 +160,15 @@ class Shapes:
         measurements : mapping of str to array_like, optional
             A number for each shape.
         classes : str or sequence of str, optional
-            The class of all, or of each; None and an empty text say nothing.
+            The class of all, or of each; None and an empty text say nothing. Spaces around names
+            do not count, nor around those of measurements.
         colors : mapping of str to str or (red, green, blue), optional
             Colours of classes: ``"#ff8000"``, names that Pillow knows, or numbers of 0 to 255.
         holes : Holes, optional
             What is cut out of polygons.
+        crooked : bool
+            Whether to take rectangles without right angles, and ellipses whose axes do not cross at
+            a right angle in their middle, as other programs may have stored them.
 
         Returns
         -------
@@ -172,8 +179,9 @@ class Shapes:
         Raises
         ------
         ValueError
-            For coordinates that are not finite numbers, an index that does not fit them, shapes of
-            too few corners, no shapes at all, or columns of another length.
+            For coordinates that are masked or not finite numbers, an index that does not fit them,
+            shapes of too few corners, rectangles and ellipses that are none, no shapes at all,
+            columns of another length, or two measurements of one name.
 
         Examples
         --------
@@ -198,6 +206,8 @@ class Shapes:
         if kind == "polygon":
             points, starts = opened(points, starts)
         check_corners(kind, starts, len(points))
+        if not crooked:
+            check_form(kind, points)
         count = len(starts)
         names, class_of = as_classes(classes, count)
         return cls(
@@ -205,12 +215,15 @@ class Shapes:
             coordinates=points,
             index=starts,
             measurements={
-                str(name): as_column(name, values, count)
-                for name, values in (measurements or {}).items()
+                name: as_column(name, values, count)
+                for name, values in by_name("measurements", measurements or {}).items()
             },
             classes=names,
             class_of=class_of,
-            colors={str(name): as_color(name, one) for name, one in (colors or {}).items()},
+            colors={
+                name: as_color(name, one)
+                for name, one in by_name("classes with a colour", colors or {}).items()
+            },
             holes=holes,
         )
 
