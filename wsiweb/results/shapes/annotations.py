@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from wsiweb.results.objects import Objects, ResultObject
     from wsiweb.results.shapes.bulk import Bulk
     from wsiweb.results.shapes.coding import Quantity, Terms
-    from wsiweb.results.shapes.given import Multi
     from wsiweb.results.shapes.placing import Coordinates
-    from wsiweb.results.shapes.shapes import Shapes
+    from wsiweb.results.shapes.shapes import Multi, Shapes
     from wsiweb.results.source import Source
 
 __all__ = ["Crossing", "HolesChoice", "add_annotations"]

@@ -23,8 +23,7 @@ from wsiweb.results.shapes.shapes import Holes, Shapes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wsiweb.results.shapes.given import Multi
-    from wsiweb.results.shapes.shapes import Color, Origin, ShapeKind
+    from wsiweb.results.shapes.shapes import Color, Multi, Origin, ShapeKind
 
 __all__ = ["read_geojson"]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from wsiweb.results.shapes.checks import check_multi, refuse_masked, unmasked
+from wsiweb.results.shapes.geojson import read_geojson
 from wsiweb.results.shapes.shapes import Holes, Shapes
 
 if TYPE_CHECKING:
@@ -16,11 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from wsiweb.results.shapes.shapes import Numbers, Origin, ShapeKind
+    from wsiweb.results.shapes.shapes import Multi, Numbers, Origin, ShapeKind
 
-__all__ = ["Multi", "shapely_for", "shapes_of"]
-
-Multi = Literal["refuse", "split"]
+__all__ = ["shapely_for", "shapes_of"]
 
 # shapely's type_id: GEOS's, which are fixed (https://libgeos.org/doxygen/geos__c_8h.html).
 _KINDS: dict[int, ShapeKind] = {0: "point", 1: "polyline", 2: "polygon", 3: "polygon"}
@@ -80,8 +79,6 @@ def shapes_of(
     >>> shapes_of([shapely.box(0, 0, 9, 9), shapely.Point(3, 4)])
     (<Shapes: 1 x polygon, 4 corners>, <Shapes: 1 x point, 1 corners>)
     """
-    from wsiweb.results.shapes.geojson import read_geojson
-
     check_multi(multi)
     if isinstance(given, Shapes):
         return (given,)

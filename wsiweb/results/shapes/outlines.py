@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wsiweb.results.shapes.boxes import boxes_of
 from wsiweb.results.shapes.given import shapely_for
-from wsiweb.results.shapes.places import boxes_of
-from wsiweb.results.shapes.shapes import Shapes, vertices_of
+from wsiweb.results.shapes.shapes import AREAS, Shapes, vertices_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from wsiweb.results.planes import Plane
     from wsiweb.results.shapes.shapes import Numbers
 
-__all__ = ["AREAS", "outlined", "rasterise", "self_crossing", "to_shapely"]
+__all__ = ["outlined", "rasterise", "self_crossing", "to_shapely"]
 
-AREAS = frozenset({"polygon", "ellipse", "rectangle"})
 """Kinds that enclose something."""
 
 _CORNERS = 64  # of an ellipse's outline

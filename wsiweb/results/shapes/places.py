@@ -10,34 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wsiweb.results.shapes.boxes import boxes_of
+from wsiweb.results.shapes.outlines import to_shapely
+from wsiweb.results.shapes.shapes import AREAS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wsiweb.pixels.pyramid import Level
     from wsiweb.results.shapes.shapes import Numbers, Shapes
 
-__all__ = ["Places", "boxes_of"]
+__all__ = ["Places"]
 
 _PAIRS_AT_ONCE = 2**18
-_COLUMNS = (0, 1)
-
-
-def boxes_of(shapes: Shapes) -> NDArray[Any]:
-    """Return the box around each shape: shape (count, 4), left, top, right, bottom.
-
-    In the unit of the shapes, and of their type. Of an ellipse it is the box of its outline.
-    """
-    if shapes.kind == "ellipse":
-        axes = shapes.coordinates.astype(np.float64).reshape(len(shapes), 2, 2, -1)[..., :2]
-        centre = axes.mean(axis=(1, 2))
-        reach = np.sqrt((((axes[:, :, 1] - axes[:, :, 0]) / 2) ** 2).sum(axis=1))
-        return np.concatenate([centre - reach, centre + reach], axis=1)
-    boxes = np.empty((len(shapes), 4), shapes.coordinates.dtype)
-    for axis in _COLUMNS:
-        column = np.ascontiguousarray(shapes.coordinates[:, axis])
-        boxes[:, axis] = np.minimum.reduceat(column, shapes.index)
-        boxes[:, axis + 2] = np.maximum.reduceat(column, shapes.index)
-    return boxes
 
 
 class Places:
@@ -106,8 +91,6 @@ class Places:
         ModuleNotFoundError
             When a shape lies in several tiles, and shapely (``wsiweb[shapes]``) is not installed.
         """
-        from wsiweb.results.shapes.outlines import AREAS
-
         is_area = self._shapes.kind in AREAS
         edges = [edge * level.downsample for edge in level.tile_size]
         columns, rows = level.grid
@@ -142,8 +125,6 @@ def _touch(
     edges: tuple[float, float],
 ) -> None:
     """Mark the tiles that shapes touch whose boxes reach into several."""
-    from wsiweb.results.shapes.outlines import AREAS, to_shapely
-
     left, top, right, bottom = (span[several] for span in spans)
     across, down = right - left + 1, bottom - top + 1
     pairs = across * down

@@ -37,12 +37,26 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int64]
 
-__all__ = ["BLOCK", "Color", "Holes", "Origin", "ShapeKind", "Shapes", "vertices_of"]
+__all__ = [
+    "AREAS",
+    "BLOCK",
+    "Color",
+    "Holes",
+    "Multi",
+    "Origin",
+    "ShapeKind",
+    "Shapes",
+    "vertices_of",
+]
 
 ShapeKind = Literal["point", "polygon", "polyline", "ellipse", "rectangle"]
 Origin = Literal["corner", "center"]
+Multi = Literal["refuse", "split"]
 Color = tuple[int, int, int]
 """Red, green and blue, each from 0 to 255."""
+
+AREAS: frozenset[ShapeKind] = frozenset({"polygon", "ellipse", "rectangle"})
+"""Kinds of shapes that enclose something."""
 
 BLOCK = 2**15
 """Corners that are worked on at a time: they stay in the processor's cache."""

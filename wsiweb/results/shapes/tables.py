@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wsiweb.results.shapes.places import boxes_of
+from wsiweb.results.shapes.boxes import boxes_of
 from wsiweb.results.shapes.shapes import Shapes
 
 if TYPE_CHECKING:
