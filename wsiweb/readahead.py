@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from wsiweb.frames import Frames
     from wsiweb.frames.flights import Reader
-    from wsiweb.pixels.pyramid import FrameAddress, Level
+    from wsiweb.pixels.image import FrameAddress
+    from wsiweb.pixels.pyramid import Level
 
 __all__ = ["ReadAhead"]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wsiweb.frames import Frames
-    from wsiweb.pixels.pyramid import FrameAddress, TiledImage
+    from wsiweb.pixels.image import FrameAddress, TiledImage
 
 __all__ = ["Canvas", "fill", "paste_held", "read_box"]
 

@@ -11,7 +11,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from wsiweb import loop, regions, stream, views
-from wsiweb.arguments import whole
+from wsiweb.arguments import level_of, shown, whole
 from wsiweb.errors import NotFound
 from wsiweb.pixels import tiling
 from wsiweb.readahead import ReadAhead
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames import EncodedImage, Frames
-    from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
+    from wsiweb.pixels.image import TiledImage
+    from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.results.identity import Algorithm
     from wsiweb.results.reading.annotations import Annotations
     from wsiweb.results.reading.heatmap import HeatMap
@@ -44,7 +45,7 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-T = TypeVar("T", bound=_Named)
+Result = TypeVar("Result", bound=_Named)
 
 
 class Slide:
@@ -442,6 +443,7 @@ class Slide:
         creator: str = "",
         created: datetime.datetime | None = None,
         deterministic: bool = False,
+        channel: int | None = None,
         join: bool = False,
         folder: str | os.PathLike[str] | None = None,
     ) -> ResultSession:
@@ -460,6 +462,11 @@ class Slide:
         deterministic : bool
             Whether UIDs follow from contents, so that a repeated run makes the same objects; wants
             `created`.
+        channel : int, optional
+            Zero-based optical path that was looked at, as of `read_region`; by default all of them.
+            Results say so as far as DICOM has a place for it: annotations name the path, an image
+            describes it, and all of them refer to the instance that holds it, where each path is in
+            an instance of its own.
         join : bool
             Whether annotations and reports are added to the newest series of that name that the
             archive holds, instead of to new ones.
@@ -475,6 +482,8 @@ class Slide:
         ------
         ValueError
             For a name that cannot be written, or a deterministic session without a date.
+        IndexError
+            For a channel that the slide does not have.
         ArchiveError
             When the headers of the slide cannot be had.
 
@@ -493,6 +502,7 @@ class Slide:
             creator=creator,
             created=created,
             deterministic=deterministic,
+            channel=channel,
             join=join,
             folder=folder,
         )
@@ -513,25 +523,35 @@ class Slide:
         """
         from wsiweb.results.reading.segmentation import read_segmentations
 
-        return _named(loop.run(read_segmentations(self._checked(), self._connect)), name)
+        return self._stored(read_segmentations, name)
 
     def annotations(self, name: str | None = None) -> list[Annotations]:
         """Return the annotations of this slide that the archive holds; as `segmentations`."""
         from wsiweb.results.reading.annotations import read_annotations
 
-        return _named(loop.run(read_annotations(self._checked(), self._connect)), name)
+        return self._stored(read_annotations, name)
 
     def heatmaps(self, name: str | None = None) -> list[HeatMap]:
         """Return the heat maps of this slide that the archive holds; as `segmentations`."""
         from wsiweb.results.reading.heatmap import read_heatmaps
 
-        return _named(loop.run(read_heatmaps(self._checked(), self._connect)), name)
+        return self._stored(read_heatmaps, name)
 
     def reports(self, name: str | None = None) -> list[Report]:
         """Return the reports on this slide that the archive holds; as `segmentations`."""
         from wsiweb.results.reading.report import read_reports
 
-        return _named(loop.run(read_reports(self._checked(), self._connect)), name)
+        return self._stored(read_reports, name)
+
+    def _stored(
+        self,
+        read: Callable[[Pyramid, Callable[[], Frames]], Coroutine[Any, Any, list[Result]]],
+        name: str | None,
+    ) -> list[Result]:
+        if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"name is that of a result, a text, not {shown(name)}.")
+        found = loop.run(read(self._checked(), self._connect))
+        return [one for one in found if name is None or one.name == name]
 
     # Keeping and letting go -----------------------------------------------------------------
 
@@ -556,13 +576,4 @@ class Slide:
 
     def _level(self, number: int) -> Level:
         self._checked()
-        number = index(number)
-        if not 0 <= number < len(self.levels):
-            raise IndexError(
-                f"There is no level {number}; the slide has 0 to {len(self.levels) - 1}."
-            )
-        return self.levels[number]
-
-
-def _named(found: list[T], name: str | None) -> list[T]:
-    return [one for one in found if name is None or one.name == name]
+        return level_of(self.levels, number)

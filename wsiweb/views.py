@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames import Frames
-    from wsiweb.pixels.pyramid import Pyramid, TiledImage
+    from wsiweb.pixels.image import TiledImage
+    from wsiweb.pixels.pyramid import Pyramid
 
 __all__ = ["at_mpp", "in_millimetres", "thumbnail"]
 

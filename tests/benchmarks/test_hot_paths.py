@@ -18,8 +18,8 @@ from pydicom import dcmread
 from wsiweb.cache import ByteCache
 from wsiweb.pixels.decode import decode, decode_into
 from wsiweb.pixels.headers import read_pyramid
+from wsiweb.pixels.image import PixelFormat
 from wsiweb.pixels.perframe import read_columns
-from wsiweb.pixels.pyramid import PixelFormat
 from wsiweb.pixels.tiling import plan
 from wsiweb.wire import multipart
 from wsiweb.wire.dicomjson import Attributes

@@ -33,6 +33,7 @@ NUCLEI = {
 @pytest.fixture
 def folder(tmp_path, made_folder):
     (tmp_path / "nuclei.geojson").write_text(json.dumps(NUCLEI))
+    (tmp_path / "empty.npy").write_text("")
     (tmp_path / "cells.csv").write_text("x,y,class,score\n10,20,Stroma,0.5\n30,40,Stroma,\n")
     np.save(tmp_path / "mask.npy", np.arange(750 * 1050).reshape(750, 1050) % 3 == 0)
     return shutil.copytree(made_folder, tmp_path / "slides")
@@ -68,6 +69,15 @@ def test_geojson_there_and_back(run, folder, tmp_path):
     assert (row["class"], row["kind"], row["Area px^2"]) == ("Tumor", "polygon", "27550.0")
 
 
+def test_the_optical_path_that_was_looked_at(run, folder):
+    said = ("results", folder, "--name", "n", "--geojson", "nuclei.geojson", "-o", folder / "out")
+    assert "There is no channel 7" in run(*said, "--channel", 7, status=1)
+    run(*said, "--channel", 0)
+    with wsiweb.connect(folder) as archive:
+        (stored,) = archive.slides()[0].open().annotations("n")
+        assert stored.groups[0].channels == ("1",)
+
+
 def test_all_kinds_at_once_as_json(run, folder):
     words = ["--geojson", "nuclei.geojson", "--csv", "cells.csv", "--mask", "mask.npy"]
     words += ["--segments", "Tissue", "--algorithm", "net", "1.0", "-o", folder / "out", "--json"]
@@ -83,6 +93,37 @@ def test_all_kinds_at_once_as_json(run, folder):
     np.testing.assert_array_equal(found, np.load("mask.npy"))
 
 
+def test_polygons_with_holes_become_a_mask_by_choice(run, folder, tmp_path):
+    hole = [[50, 30], [150, 30], [150, 100], [50, 30]]
+    polygon = {
+        "type": "Polygon",
+        "coordinates": [[[10, 10], [200, 10], [200, 300], [10, 10]], hole],
+    }
+    ring = {"type": "Feature", "geometry": polygon}
+    plain = NUCLEI["features"][0]
+    (tmp_path / "rings.geojson").write_text(json.dumps([ring, plain]))
+    words = [
+        "results",
+        folder,
+        "--name",
+        "rings",
+        "--geojson",
+        "rings.geojson",
+        "-o",
+        folder / "out",
+    ]
+    assert 'holes="segmentation"' in run(*words, status=1)
+    made = json.loads(run(*words, "--holes", "segmentation", "--json"))
+    kinds = [one["kind"] for one in made]
+    assert kinds == ["segmentation"] * (len(made) - 1) + ["annotations"]
+    with wsiweb.connect(folder) as archive:
+        (segmentation,) = archive.slides()[0].open().segmentations()
+        found = segmentation.read_region((0, 0), 0, (300, 300))
+    assert found[15, 100]
+    assert not found[40, 120]
+    assert found.sum() == pytest.approx(190 * 290 / 2 - 100 * 70 / 2, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
@@ -94,6 +135,19 @@ def test_all_kinds_at_once_as_json(run, folder):
         (["--geojson", "cells.csv"], 1, "cells.csv|GeoJSON"),
         (["--csv", "nuclei.geojson"], 1, "first line"),
         (["--geojson", "missing.geojson"], 2, "does not exist"),
+        (["--mask", "mask.npy", "--segments", "Tissue,,"], 1, "label of a segment"),
+        (["--mask", "mask.npy", "--segments", "Tissue,Tissue"], 1, "nobody could tell them apart"),
+        (["--mask", "cells.csv", "--segments", "Tissue"], 1, "cells.csv is none of these"),
+        (["--mask", "slides", "--segments", "Tissue"], 1, "slides is none of these"),
+        (["--mask", "empty.npy", "--segments", "Tissue"], 1, "cannot be read as an array"),
+        (["--mask", "mask.npy", "--segments", "Tissue", "--level", "9"], 1, "There is no level 9"),
+        (["--csv", "cells.csv", "--level", "x"], 2, "is not a valid integer"),
+        (["--csv", "slides"], 1, "slides"),
+        (["--geojson", "slides"], 1, "slides"),
+        (["--csv", "cells.csv", "--algorithm", "", "1"], 1, "name of an algorithm"),
+        (["--csv", "cells.csv", "--creator", "a\\b"], 1, "creator of a result"),
+        (["--csv", "cells.csv", "--name", ""], 1, "name of a result"),
+        (["--csv", "cells.csv", "--series", "1.2"], 1, "no slide with the series UID"),
     ],
 )
 def test_wrong_calls_are_said_in_words_and_leave_nothing(run, folder, words, status, message):
@@ -101,6 +155,40 @@ def test_wrong_calls_are_said_in_words_and_leave_nothing(run, folder, words, sta
     assert any(one in said for one in message.split("|")), said
     assert "Traceback" not in said
     assert not (folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "message"),
+    [
+        ("cells.csv", 2, "is a file"),
+        ("cells.csv/out", 1, "cells.csv is a file; --out wants a folder, or a new name.\n"),
+        ("", 2, "It is empty; give a path"),
+    ],
+)
+def test_wrong_places_are_said_before_all_the_work(run, folder, tmp_path, place, status, message):
+    before = {one.name for one in tmp_path.iterdir()}
+    words = ["--name", "x", "--csv", "cells.csv", "-o", place]
+    assert message in run("results", folder, *words, status=status)
+    assert {one.name for one in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", ["--geojson", "--csv"])
+@pytest.mark.parametrize(
+    ("place", "status", "message"),
+    [
+        ("", 2, "It is empty; give a path"),
+        ("slides", 2, "is a directory"),
+        ("nowhere/a", 1, "There is no such folder"),
+        ("cells.csv/a", 1, "cells.csv is a file"),
+    ],
+)
+def test_wrong_places_of_annotations(run, folder, tmp_path, option, place, status, message):
+    run("results", folder, "--name", "a", "--csv", "cells.csv", "-o", folder / "out")
+    before = {one.name for one in tmp_path.iterdir()}
+    said = run("annotations", folder, option, place, status=status)
+    assert message in said
+    assert ".part" not in said
+    assert {one.name for one in tmp_path.iterdir()} == before
 
 
 def test_nothing_stored_is_said(run, folder):

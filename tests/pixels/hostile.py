@@ -19,7 +19,7 @@ from PIL import Image
 
 from wsiweb.errors import DecodeError
 from wsiweb.pixels.decode import decode
-from wsiweb.pixels.pyramid import PixelFormat
+from wsiweb.pixels.image import PixelFormat
 
 DEADLINE = 10.0  # seconds for one small frame, on a busy machine
 SIZE = 48

@@ -23,7 +23,7 @@ from pydicom.pixels.processing import convert_color_space
 from wsiweb.errors import DecodeError
 from wsiweb.pixels.codestream import read_jpeg
 from wsiweb.pixels.decode import decode, decode_into
-from wsiweb.pixels.pyramid import PixelFormat
+from wsiweb.pixels.image import PixelFormat
 
 IMPLICIT, EXPLICIT, BIG_ENDIAN = (
     "1.2.840.10008.1.2",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.pixels.headers import read_pyramid
-from wsiweb.pixels.pyramid import FrameAddress
+from wsiweb.pixels.image import FrameAddress
 from wsiweb.wire.dicomjson import Attributes, tag_of
 
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
@@ -607,6 +607,49 @@ def test_a_concatenation_is_one_image():
     assert level.frame(4, 2) == FrameAddress("1.2.3.3", 5)
 
 
+def test_a_concatenation_has_a_name_as_a_whole():
+    whole = {"SOPInstanceUIDOfConcatenationSource": element("UI", "1.2.6 ")}
+    pyramid = read(part(2, 9, 6, **whole), part(1, 6, 0, **whole), header(4, 250, 150))
+    level = pyramid.levels[0]
+    assert level.whole_uids == ("1.2.6", "1.2.6")
+    for uid in ("1.2.6", "1.2.3.1", "1.2.3.2"):
+        assert pyramid.level_of(uid) is level
+    assert pyramid.level_of("1.2.3.4").index == 1
+    assert pyramid.level_of("") is None
+    assert pyramid.level_of("1.2.5") is None
+    # Frames of the whole are counted through its parts.
+    assert level.place("1.2.6", 6) == level.place("1.2.3.1", 6) == (0, 1, 0, 0)
+    assert level.place("1.2.6", 7) == level.place("1.2.3.2", 1) == (1, 1, 0, 0)
+    assert level.place("1.2.6", 15) == (4, 2, 0, 0)
+    for number in (0, 16):
+        with pytest.raises(IndexError):
+            level.place("1.2.6", number)
+
+
+@pytest.mark.parametrize("junk", [{"vr": "UI", "Value": [{"a": 1}]}, {"vr": "UI", "Value": [[]]}])
+def test_what_the_whole_is_called_is_not_needed_for_pixels(junk):
+    level = read({**header(1), tag_of("SOPInstanceUIDOfConcatenationSource"): junk}).levels[0]
+    assert level.whole_uids == ("",)
+
+
+def test_channels_in_parts_have_a_name_each():
+    def parts(name, first):
+        more = {
+            "OpticalPathSequence": paths(name),
+            "ConcatenationUID": element("UI", f"1.5.{first}"),
+            "SOPInstanceUIDOfConcatenationSource": element("UI", f"1.6.{first}"),
+        }
+        return part(first, 6, 0, **more), part(first + 1, 9, 6, **more)
+
+    (level,) = read(*parts("b", 1), *parts("a", 3)).levels
+    assert level.channels == ("a", "b")
+    assert level.whole_uids == ("1.6.3", "1.6.3", "1.6.1", "1.6.1")
+    assert level.place("1.6.3", 15) == (4, 2, 0, 0)
+    assert level.place("1.6.1", 15) == (4, 2, 1, 0)
+    with pytest.raises(IndexError, match=r"no frame 16 in 1\.6\.3"):
+        level.place("1.6.3", 16)
+
+
 def test_a_sparse_concatenation():
     def sparse_part(number, places, offset):
         said = sparse(number, places)
@@ -746,9 +789,10 @@ JUNK = st.one_of(
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=5),
     st.sampled_from(["1.2.3", "TILED_SPARSE", "VOLUME", "MONOCHROME1", "1e400", "-0", "NaN"]),
-    st.just([]),
-    st.just({}),
-    st.just({"Alphabetic": "x"}),
+    # New ones each time, as they are changed afterwards.
+    st.builds(list),
+    st.builds(dict),
+    st.builds(lambda: {"Alphabetic": "x"}),
 )
 
 

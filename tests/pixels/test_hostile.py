@@ -14,8 +14,8 @@ import pytest
 
 from wsiweb.errors import DecodeError
 from wsiweb.pixels.decode import decode
+from wsiweb.pixels.image import PixelFormat
 from wsiweb.pixels.jpeg2000 import read_jpeg2000
-from wsiweb.pixels.pyramid import PixelFormat
 
 if TYPE_CHECKING:
     from types import ModuleType

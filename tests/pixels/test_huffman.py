@@ -15,7 +15,7 @@ from pydicom.encaps import generate_frames
 from wsiweb.errors import DecodeError
 from wsiweb.pixels.decode import decode
 from wsiweb.pixels.huffman import is_complete
-from wsiweb.pixels.pyramid import PixelFormat
+from wsiweb.pixels.image import PixelFormat
 
 SHAPE = (93, 121, 3)  # no multiple of anything
 NOISE = np.clip(np.random.default_rng(0).normal(128, 40, SHAPE), 0, 255).astype(np.uint8)

@@ -11,7 +11,7 @@ from pydicom.pixels.utils import pack_bits
 
 from wsiweb.errors import DecodeError
 from wsiweb.pixels.decode import decode, decode_into
-from wsiweb.pixels.pyramid import PixelFormat
+from wsiweb.pixels.image import PixelFormat
 
 EXPLICIT, RLE, J2K = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90"
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from wsiweb.errors import SlideError
 from wsiweb.pixels.framemap import FrameMap
-from wsiweb.pixels.pyramid import FrameAddress, Level, PixelFormat, Pyramid, TiledImage
+from wsiweb.pixels.image import FrameAddress, PixelFormat, TiledImage
+from wsiweb.pixels.pyramid import Level, Pyramid
 
 
 def image(width: int, height: int, mpp: float | None = None, **changes) -> TiledImage:
@@ -65,6 +66,13 @@ def test_fractional_factors_come_from_spacing_then_from_sizes():
     assert downsample(image(3000, 3000), image(2000, 2010)) == pytest.approx(1.4963, abs=1e-4)
     # Spacing that contradicts the sizes is not believed.
     assert downsample(image(3000, 3000, 0.5), image(2000, 2000, 5.0)) == pytest.approx(1.5)
+
+
+def test_levels_show_themselves_in_a_line():
+    slide = pyramid(image(3000, 2000, 0.5), image(1500, 1000))
+    first, second = map(repr, slide.levels)
+    assert first.startswith("<Level 0: 3000 x 2000 px, 0.5 um/px, tiles of ")
+    assert "unknown scale" in second
 
 
 def test_cmu_levels_have_whole_downsamples():

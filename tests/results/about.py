@@ -16,13 +16,16 @@ from wsiweb.wire.dicomjson import Attributes
 CREATED = datetime.datetime(2026, 3, 4, 5, 6, 7, tzinfo=datetime.UTC)
 ALGORITHM = Algorithm(name="Nuclear-Möhre", version="1.2", parameters={"threshold": 0.5})
 
-# Along a row and down a column: upright, turned by a quarter, a half, three quarters, mirrored.
+# Along a row and down a column: all eight ways in which a slide can lie with its edges along the
+# axes, turned by quarters, and mirrored.
 ORIENTATIONS = {
     "upright": (1, 0, 0, 0, 1, 0),
     "quarter": (0, 1, 0, -1, 0, 0),
     "half": (-1, 0, 0, 0, -1, 0),
     "three quarters": (0, -1, 0, 1, 0, 0),
     "mirrored": (-1, 0, 0, 0, 1, 0),
+    "upside down": (1, 0, 0, 0, -1, 0),
+    "transposed": (0, 1, 0, 1, 0, 0),
     "usual": (0, -1, 0, -1, 0, 0),
 }
 

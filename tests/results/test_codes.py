@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -47,7 +48,24 @@ def test_nothing_like_it_is_no_trouble(name):
         coded(name, WHAT)
 
 
-@pytest.mark.parametrize("term", [5, ("a", "b"), ("a", "b", "c", "d"), None])
+@pytest.mark.parametrize(
+    "term",
+    [
+        5,
+        ("a", "b"),
+        ("a", "b", "c", "d"),
+        None,
+        b"abc",
+        (None, None, None),
+        (b"a", b"b", b"c"),
+        ("a", 5, "c"),
+        (True, "b", "c"),
+        {"a", "b", "c"},
+        {"a": 1, "b": 2, "c": 3},
+        Dataset(),
+        str,
+    ],
+)
 def test_what_is_no_term_is_refused(term):
     with pytest.raises(ValueError, match=r"A coded term is a name.*type of a segment"):
         coded(term, WHAT)
@@ -63,7 +81,28 @@ def test_what_dicom_cannot_hold_is_refused(term):
         coded(("1", "SCT", "m" * 65), WHAT)
 
 
-@pytest.mark.parametrize("text", ["a\\b", "a\nb", "a\x00"])
+def test_numbers_are_values():
+    assert coded((108369006, "SCT", "Neoplasm"), WHAT).value == "108369006"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code(None, "SCT", "x"),
+        Code("1", None, "x"),
+        Code("1", "SCT", None),
+        Code(1, "SCT", "x"),
+        Code("1", "SCT", "x", 5),
+        Code("1", "SCT", "x", "a\\b"),
+        Code("1", "SCT", "x", "1" * 17),
+    ],
+)
+def test_codes_of_pydicom_hold_whatever_they_were_made_of(code):
+    with pytest.raises(ValueError, match="given as the type of a segment"):
+        coded(code, WHAT)
+
+
+@pytest.mark.parametrize("text", ["a\\b", "a\nb", "a\x00", "\ud800"])
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("kind", [tuple, lambda texts: Code(*texts)])
 def test_backslashes_and_control_characters_are_refused(text, place, kind):

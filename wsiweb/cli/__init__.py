@@ -28,9 +28,8 @@ class _Group(click.Group):
         except BrokenPipeError:
             raise  # click ends quietly: the reader (head, less) has seen enough
         except OSError as error:
-            raise click.ClickException(
-                f"{error.strerror or error}: {error.filename or ''}"
-            ) from error
+            told = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+            raise click.ClickException(told) from error
         except MemoryError as error:
             raise click.ClickException("There is not enough memory for that.") from error
 

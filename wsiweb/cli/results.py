@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsiweb.arguments import file_of, folder_of
 from wsiweb.cli.options import on_slide, with_json
 from wsiweb.cli.printing import print_json, print_rows
 
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["export", "results", "stored"]
 
+
+class _Target(click.Path):
+    """A path to write to; an empty text, such as of a variable that is not set, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail."""
+        if value == "":
+            self.fail("It is empty; give a path (. for here).", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _FILE = click.Path(exists=True, path_type=Path)
+_TO_FILE = _Target(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -61,6 +74,9 @@ _FILE = click.Path(exists=True, path_type=Path)
     help="Level whose pixels are meant [shapes: 0; masks: the one of their size].",
 )
 @click.option(
+    "--channel", type=click.IntRange(min=0), help="Optical path that was looked at [all of them]."
+)
+@click.option(
     "--coordinates",
     type=click.Choice(["2d", "3d"]),
     default="2d",
@@ -69,10 +85,10 @@ _FILE = click.Path(exists=True, path_type=Path)
 )
 @click.option(
     "--holes",
-    type=click.Choice(["refuse", "drop"]),
+    type=click.Choice(["refuse", "drop", "segmentation"]),
     default="refuse",
     show_default=True,
-    help="What becomes of holes in polygons, which DICOM annotations do not have.",
+    help="What becomes of holes, which DICOM annotations do not have; or a mask of such polygons.",
 )
 @click.option(
     "--algorithm", nargs=2, metavar="NAME VERSION", help="What computed it [none: a person did]."
@@ -82,7 +98,7 @@ _FILE = click.Path(exists=True, path_type=Path)
     "--out",
     "-o",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_Target(file_okay=False, path_type=Path),
     help="Folder for the DICOM files.",
 )
 @with_json
@@ -96,6 +112,7 @@ def results(  # noqa: PLR0913 - one for each option
     segments: str,
     profile: Any,
     level: int | None,
+    channel: int | None,
     coordinates: Any,
     holes: Any,
     algorithm: tuple[str, str] | None,
@@ -115,7 +132,8 @@ def results(  # noqa: PLR0913 - one for each option
         )
     if bool(masks) != bool(segments):
         raise click.UsageError("--mask and --segments belong together.")
-    session = slide.results(name, algorithm=algorithm, creator=creator)
+    folder_of(out, "--out")  # before all the work
+    session = slide.results(name, algorithm=algorithm, creator=creator, channel=channel)
     for mask in masks:
         names = [one.strip() for one in segments.split(",")]
         session.add_mask(str(mask), segments=names, level=level, profile=profile)
@@ -161,13 +179,11 @@ def stored(slide: Slide, *, as_json: bool) -> None:
 @click.command("annotations")
 @on_slide
 @click.option("--name", help="Only annotations of that name; by default, the newest of all.")
-@click.option(
-    "--geojson", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="To write."
-)
+@click.option("--geojson", type=_TO_FILE, metavar="FILE", help="To write.")
 @click.option(
     "--csv",
     "table",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_TO_FILE,
     metavar="FILE",
     help="To write: class, kind, middle, box and measurements of each.",
 )
@@ -181,6 +197,9 @@ def export(
     """
     from wsiweb.results.shapes.tables import write_table
 
+    for path, option in ((geojson, "--geojson"), (table, "--csv")):
+        if path is not None:
+            file_of(path, option)
     found = slide.annotations(name)
     if not found:
         which = "annotations" if name is None else f"annotations of the name {name!r}"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames.flights import Flight, Reader
-    from wsiweb.pixels.pyramid import PixelFormat
+    from wsiweb.pixels.image import PixelFormat
 
 __all__ = ["Decoder", "Outcome"]
 

@@ -9,7 +9,7 @@ from wsiweb.errors import NotAcceptable
 from wsiweb.wire import media
 
 if TYPE_CHECKING:
-    from wsiweb.pixels.pyramid import FrameAddress, TiledImage
+    from wsiweb.pixels.image import FrameAddress, TiledImage
 
 __all__ = ["EncodedImage", "Received", "encoded_image", "refuse_reencoded"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.frames.encoded import Received
-    from wsiweb.pixels.pyramid import FrameAddress, TiledImage
+    from wsiweb.pixels.image import FrameAddress, TiledImage
 
 __all__ = ["Batch", "Flight", "Priority", "Reader"]
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wsiweb.client.client import DicomwebClient
-    from wsiweb.pixels.pyramid import FrameAddress, TiledImage
+    from wsiweb.pixels.image import FrameAddress, TiledImage
     from wsiweb.settings import Settings
 
 __all__ = ["Frames"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wsiweb.pixels.optional import if_readable
 
 if TYPE_CHECKING:
-    from wsiweb.pixels.pyramid import PixelFormat
+    from wsiweb.pixels.image import PixelFormat
     from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["absent_colour", "srgb_of_lab"]

@@ -13,9 +13,9 @@ import numpy as np
 from wsiweb.errors import SlideError
 from wsiweb.pixels.absent import absent_colour
 from wsiweb.pixels.framemap import FrameMap
+from wsiweb.pixels.image import TiledImage
 from wsiweb.pixels.optional import if_readable
 from wsiweb.pixels.perframe import FrameColumns, read_columns
-from wsiweb.pixels.pyramid import TiledImage
 
 if TYPE_CHECKING:
     from wsiweb.pixels.instance import Header
@@ -57,6 +57,7 @@ def image_of(series: tuple[str, str], parts: list[Header]) -> TiledImage:
         study_uid=series[0],
         series_uid=series[1],
         instance_uids=tuple(part.uid for part in parts),
+        whole_uids=tuple(part.whole for part in parts),
         transfer_syntax=(syntaxes.pop() or None) if len(syntaxes) == 1 else None,
         flavor=first.flavor,
         size=first.size,

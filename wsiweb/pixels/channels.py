@@ -14,7 +14,7 @@ from wsiweb.pixels.framemap import FrameMap
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsiweb.pixels.pyramid import TiledImage
+    from wsiweb.pixels.image import TiledImage
 
 __all__ = ["are_channels", "joined"]
 
@@ -55,6 +55,7 @@ def joined(images: Sequence[TiledImage]) -> TiledImage:
     return replace(
         images[0],
         instance_uids=tuple(uid for image in ordered for uid in image.instance_uids),
+        whole_uids=tuple(uid for image in ordered for uid in image.whole_uids),
         channels=tuple(name for image in ordered for name in image.channels),
         transfer_syntax=syntaxes.pop() if len(syntaxes) == 1 else None,
         frames=FrameMap.stacked([image.frames for image in ordered]),

@@ -35,12 +35,12 @@ from wsiweb.pixels.codestream import (
     read_jpeg,
 )
 from wsiweb.pixels.huffman import is_complete
+from wsiweb.pixels.image import MOST_PIXELS
 from wsiweb.pixels.jpeg2000 import read_jpeg2000, without_boxes
-from wsiweb.pixels.pyramid import MOST_PIXELS
 from wsiweb.wire.media import TRANSFER_SYNTAXES, Codec, TransferSyntax, sniff
 
 if TYPE_CHECKING:
-    from wsiweb.pixels.pyramid import PixelFormat
+    from wsiweb.pixels.image import PixelFormat
 
 __all__ = ["decode", "decode_into", "load_codecs", "scratch"]
 
@@ -99,7 +99,7 @@ def decode(
 
     Examples
     --------
-    >>> from wsiweb.pixels.pyramid import PixelFormat
+    >>> from wsiweb.pixels.image import PixelFormat
     >>> decode(bytes(range(12)), PixelFormat(rows=2, columns=2))[1, 0].tolist()
     [6, 7, 8]
     """

@@ -16,12 +16,12 @@ from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.pixels.assembly import image_of
 from wsiweb.pixels.channels import are_channels, joined
 from wsiweb.pixels.instance import Header, Unsupported, flavor_of, identity_of, read_header
-from wsiweb.pixels.pyramid import LeftOut, Level, Pyramid, TiledImage
+from wsiweb.pixels.pyramid import LeftOut, Level, Pyramid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wsiweb.pixels.pyramid import Flavor
+    from wsiweb.pixels.image import Flavor, TiledImage
     from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["read_pyramid"]

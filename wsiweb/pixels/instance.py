@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from wsiweb.errors import SlideError
 from wsiweb.pixels.geometry import Geometry
+from wsiweb.pixels.image import MOST_PIXELS, Flavor, PixelFormat
 from wsiweb.pixels.optional import if_readable
-from wsiweb.pixels.pyramid import MOST_PIXELS, Flavor, PixelFormat
 from wsiweb.wire.dicomjson import Attributes
 from wsiweb.wire.uris import is_uid
 
@@ -74,6 +74,8 @@ class Header:
         FrameOfReferenceUID, ContainerIdentifier and PyramidUID: equal in one pyramid.
     concatenation : str
         ConcatenationUID; empty for an instance that is whole.
+    whole : str
+        SOPInstanceUIDOfConcatenationSource; empty for an instance that is whole.
     offset : int
         ConcatenationFrameOffsetNumber: frames in the parts before.
     rank : tuple
@@ -95,6 +97,7 @@ class Header:
     power: float | None
     family: tuple[str, str, str]
     concatenation: str
+    whole: str
     offset: int
     rank: tuple[bool, int, str]
     attributes: Attributes
@@ -195,6 +198,7 @@ def read_header(attributes: Attributes, flavor: Flavor) -> Header:
             attributes.text("PyramidUID").strip(),
         ),
         concatenation=attributes.text("ConcatenationUID").strip(),
+        whole=if_readable(attributes.text, "SOPInstanceUIDOfConcatenationSource", "").strip(),
         offset=read.number_from_zero("ConcatenationFrameOffsetNumber"),
         rank=("DERIVED" in image_type, 2**62 if number is None else number, uid),
         attributes=attributes,

@@ -16,7 +16,7 @@ import numpy as np
 from wsiweb.pixels.codestream import CodestreamError
 
 if TYPE_CHECKING:
-    from wsiweb.pixels.pyramid import PixelFormat
+    from wsiweb.pixels.image import PixelFormat
 
 __all__ = ["extend_sign", "fill", "fill_from_rle", "is_ybr", "rgb_from_ybr"]
 

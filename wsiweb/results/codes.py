@@ -12,6 +12,8 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wsiweb.arguments import shown
+
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
     from pydicom.sr.coding import Code
@@ -32,7 +34,8 @@ _CATEGORIES = {
 _OTHERWISE = "Tissue"
 _LONGEST_MEANING = 64  # characters, VR LO
 _LONGEST_VALUE = 16  # characters, VR SH
-_UNWRITABLE = re.compile(r"[\\\x00-\x1f\x7f-\x9f]")  # a backslash would part values (PS3.5 6.2)
+# A backslash would part values (PS3.5 6.2), and halves of surrogate pairs are no characters.
+_UNWRITABLE = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def coded(term: Term, what: str) -> CodedConcept:
@@ -107,14 +110,15 @@ def _categories() -> dict[tuple[str, str], str]:
 def _from_texts(term: Any, what: str) -> Code:
     from pydicom.sr.coding import Code
 
-    try:
-        value, scheme, meaning = (str(text).strip() for text in term)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"A coded term is a name, one of pydicom's codes or (value, scheme, meaning); {term!r} "
-            f"is given as {what}."
-        ) from None
-    return Code(value, scheme, meaning)
+    if isinstance(term, (tuple, list)) and len(term) == 3:
+        # Numbers are the values of many schemes, and are given as such.
+        texts = [str(term[0]) if type(term[0]) is int else term[0], *term[1:]]
+        if all(isinstance(text, str) for text in texts):
+            return Code(*(text.strip() for text in texts))
+    raise ValueError(
+        "A coded term is a name, one of pydicom's codes or (value, scheme, meaning); "
+        f"{shown(term)} is given as {what}."
+    )
 
 
 def _check(code: Code, what: str) -> None:
@@ -122,13 +126,22 @@ def _check(code: Code, what: str) -> None:
     texts = (code.value, code.scheme_designator, code.meaning)
     longest = (_LONGEST_VALUE, _LONGEST_VALUE, _LONGEST_MEANING)
     for text, most in zip(texts, longest, strict=True):
-        is_long = len(text) > most and not (text == code.value and texts[:2] in _long_codes())
-        if not text or is_long or _UNWRITABLE.search(text):
+        is_known = text == code.value and texts[:2] in _long_codes()
+        if not text or not (is_known or _is_writable(text, most)):
             raise ValueError(
                 f"The code {texts!r}, given as {what}, cannot be written: value and scheme have 1 "
                 f"to {_LONGEST_VALUE} characters, the meaning 1 to {_LONGEST_MEANING}, none of "
                 "them a backslash or a control character."
             )
+    if not _is_writable(code.scheme_version or "", _LONGEST_VALUE):
+        raise ValueError(
+            f"The version of the scheme of {texts!r}, given as {what}, has up to {_LONGEST_VALUE} "
+            f"characters; {shown(code.scheme_version)} was given."
+        )
+
+
+def _is_writable(text: Any, most: int) -> bool:
+    return isinstance(text, str) and len(text) <= most and not _UNWRITABLE.search(text)
 
 
 def _looked_up(name: str, what: str) -> Code:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wsiweb.arguments import shown
 from wsiweb.results.codes import coded
-from wsiweb.results.texts import check_text
+from wsiweb.results.texts import check_prose, check_text
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping
 
     from highdicom import AlgorithmIdentificationSequence, ContributingEquipment
     from pydicom.dataset import Dataset
@@ -27,6 +28,7 @@ __all__ = ["Algorithm", "Identity", "random_uid", "uid_for"]
 
 MANUFACTURER = "wsiweb"
 _LONGEST = 64  # characters of a description, VR LO
+_MOST = 10_240  # characters of AlgorithmParameters, VR LT
 _DIGITS = 39  # of the largest UUID written as a number
 
 
@@ -61,6 +63,7 @@ class Algorithm:
         check_text("the name of an algorithm", self.name, _LONGEST)
         check_text("the version of an algorithm", self.version, _LONGEST)
         check_text("the source of an algorithm", self.source, _LONGEST, least=0)
+        _check_parameters(self.parameters)
 
     def sequence(self) -> AlgorithmIdentificationSequence:
         """Return it as highdicom wants it (PS3.3 table 10-19)."""
@@ -73,6 +76,20 @@ class Algorithm:
             source=self.source or None,
             parameters={key: str(value) for key, value in self.parameters.items()} or None,
         )
+
+
+def _check_parameters(given: Any) -> None:
+    if not isinstance(given, Mapping):
+        raise ValueError(  # noqa: TRY004 - bad input is ValueError throughout
+            f"The parameters of an algorithm are names and values, such as {{'threshold': 0.5}}; "
+            f"{shown(given)} was given."
+        )
+    parameters: Mapping[Any, Any] = given
+    for key in parameters:
+        check_text("the name of a parameter", key, _LONGEST)
+    # They are written into one text, with a comma between them.
+    listed = ", ".join(f"{key}={value}" for key, value in parameters.items())
+    check_prose("what an algorithm was called with, all parameters together,", listed, _MOST)
 
 
 @dataclass(frozen=True, kw_only=True)

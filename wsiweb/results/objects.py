@@ -119,6 +119,8 @@ class Maker:
         Who made it; see `Identity`.
     deterministic : bool
         Whether UIDs follow from contents.
+    channel : int or None
+        Zero-based optical path of the slide; None for all of them.
     """
 
     study_uid: str
@@ -128,6 +130,7 @@ class Maker:
     algorithm: Algorithm | None
     creator: str
     deterministic: bool
+    channel: int | None = None
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -138,7 +141,9 @@ class Maker:
             if by is None
             else (by.name, by.version, by.source, repr(sorted(by.parameters.items())))
         )
-        return (self.source_series_uid, self.name, self.created.isoformat(), self.creator, *who)
+        about = () if self.channel is None else (f"channel {self.channel}",)
+        when = self.created.isoformat()
+        return (self.source_series_uid, self.name, when, self.creator, *who, *about)
 
 
 class Objects:

@@ -9,12 +9,12 @@ first pixel, into all levels.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wsiweb.arguments import level_of, positive
 from wsiweb.pixels.geometry import Geometry
 
 if TYPE_CHECKING:
@@ -57,13 +57,9 @@ class Plane:
         IndexError
             For a level that the slide does not have.
         ValueError
-            For a slide that does not say its scale or place.
+            For a number that is not whole, or a slide that does not say its scale or place.
         """
-        if not 0 <= number < len(pyramid.levels):
-            raise IndexError(
-                f"There is no level {number}; the slide has 0 to {len(pyramid.levels) - 1}."
-            )
-        level = pyramid.levels[number]
+        level = level_of(pyramid.levels, number)
         base = _placed(pyramid)
         geometry = _coarser(base, level.downsample)
         return cls(size=level.size, downsample=level.downsample, level=level, geometry=geometry)
@@ -87,8 +83,7 @@ class Plane:
             For a scale or a size that does not fit the slide.
         """
         base = _placed(pyramid)
-        if not (math.isfinite(mpp) and mpp > 0):
-            raise ValueError(f"mpp is a positive number of micrometres per pixel, not {mpp!r}.")
+        mpp = positive(mpp, "mpp", "micrometres per pixel")
         factors = [mpp / 1000 / spacing for spacing in base.spacing]
         whole = [
             edge / factor for edge, factor in zip(pyramid.levels[0].size, factors, strict=True)

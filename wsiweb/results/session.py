@@ -11,9 +11,10 @@ import tempfile
 import uuid
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
 from wsiweb import loop
+from wsiweb.arguments import flag, folder_of
 from wsiweb.results.heatmaps import heatmap
 from wsiweb.results.identity import Algorithm
 from wsiweb.results.images import image
@@ -44,7 +45,13 @@ _LONGEST = 64  # characters of SeriesDescription, VR LO
 
 
 async def begin_session(
-    client: DicomwebClient, pyramid: Pyramid, name: str, *, join: bool = False, **choices: Any
+    client: DicomwebClient,
+    pyramid: Pyramid,
+    name: str,
+    *,
+    channel: int | None = None,
+    join: bool = False,
+    **choices: Any,
 ) -> ResultSession:
     """Return a session about a slide, after its headers have been read; see `wsiweb.Slide.results`.
 
@@ -56,11 +63,15 @@ async def begin_session(
         The slide.
     name : str
         Of the result.
+    channel : int, optional
+        Zero-based optical path that was looked at; None for all of them.
     join : bool
         Whether to add to the newest series of that name.
     **choices
         As for `ResultSession`.
     """
+    check_text("the name of a result", name, _LONGEST)
+    join = flag(join, "join")
     told, existing = await asyncio.gather(
         client.metadata(pyramid.study_uid, pyramid.series_uid),
         _existing(client, pyramid, name.strip()) if join else _none(),
@@ -71,7 +82,8 @@ async def begin_session(
     def fetch(uri: str) -> bytes:
         return loop.run(client.bulkdata(uri, document_url=document_url))
 
-    return ResultSession(Source(pyramid, told, fetch), name, existing=existing, **choices)
+    source = Source(pyramid, told, fetch, channel=channel)
+    return ResultSession(source, name, existing=existing, **choices)
 
 
 async def _none() -> dict[Kind, Series]:
@@ -132,7 +144,7 @@ class ResultSession:
     Parameters
     ----------
     source : Source
-        The slide.
+        The slide, and which of its channels was looked at.
     name : str
         Of the result, 1 to 64 characters; SeriesDescription of all its objects.
     algorithm : Algorithm or tuple of str, optional
@@ -170,12 +182,14 @@ class ResultSession:
         check_text("the name of a result", name, _LONGEST)
         check_person("the creator of a result", creator)
         algorithm = _algorithm(algorithm)
+        deterministic = flag(deterministic, "deterministic")
         created = _created(created, deterministic)
         self.source = source
         kept = folder is not None
-        place = Path(folder) if kept else Path(tempfile.mkdtemp(prefix="wsiweb-results-"))
-        if place.exists() and not place.is_dir():
-            raise NotADirectoryError(f"{place} is a file; folder= wants a folder, or a new name.")
+        if folder is not None:
+            place = folder_of(folder, "folder=")
+        else:
+            place = Path(tempfile.mkdtemp(prefix="wsiweb-results-"))
         maker = Maker(
             study_uid=source.pyramid.study_uid,
             source_series_uid=source.pyramid.series_uid,
@@ -184,10 +198,17 @@ class ResultSession:
             algorithm=algorithm,
             creator=creator,
             deterministic=deterministic,
+            channel=source.channel,
         )
         self._objects = Objects(place, maker, existing or {})
         if not kept:  # gone with the last who writes there: a writer may outlive its session
             weakref.finalize(self._objects, shutil.rmtree, place, ignore_errors=True)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A ResultSession cannot be pickled or copied: it counts the files that it writes. Open "
+            "the slide in other processes, return arrays and shapes from there, and add them here."
+        )
 
     def __repr__(self) -> str:
         made = [one.kind for one in self.objects]
@@ -198,6 +219,11 @@ class ResultSession:
     def name(self) -> str:
         """Name of the result."""
         return self._objects.maker.name
+
+    @property
+    def channel(self) -> int | None:
+        """Zero-based optical path of the slide that was looked at; None for all of them."""
+        return self.source.channel
 
     @property
     def folder(self) -> Path:
@@ -233,14 +259,25 @@ class ResultSession:
         ------
         FileExistsError
             When another file has the name already; then none is copied.
+        FileNotFoundError
+            When a file of the session is gone.
+        NotADirectoryError, PermissionError, ValueError
+            For a folder that is a file, cannot be written to, or is no path.
         """
-        target = Path(folder)
+        target = folder_of(folder, "save")
+        made = self.objects  # others may be adding to them
+        for one in made:
+            if not one.path.exists():
+                raise FileNotFoundError(
+                    f"{one.path} was made by this session, and somebody has taken it away: nothing "
+                    "is saved."
+                )
         target.mkdir(parents=True, exist_ok=True)
-        places = [target / one.path.name for one in self.objects]
+        places = [target / one.path.name for one in made]
         parts = [place.with_name(f".{place.name}.{uuid.uuid4().hex}.part") for place in places]
         try:
-            for one, part in zip(self.objects, parts, strict=True):
-                shutil.copyfile(one.path, part)
+            for one, part in zip(made, parts, strict=True):
+                _copied(one.path, part)
             settle(list(zip(parts, places, strict=True)))
         finally:
             for part in parts:
@@ -252,6 +289,14 @@ class ResultSession:
 
     def __exit__(self, *_: object) -> None:
         """Nothing is closed: the files stay as long as the session, or its folder."""
+
+
+def _copied(path: Path, part: Path) -> None:
+    """Copy a file; an error names the folder that was given, and not a hidden file in it."""
+    try:
+        shutil.copyfile(path, part)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(part.parent)) from error
 
 
 def _algorithm(given: Any) -> Algorithm | None:
@@ -266,16 +311,21 @@ def _created(given: Any, deterministic: bool) -> datetime.datetime:
     """Return when a session was made, with a time zone: else it could not be compared later."""
     if given is not None and not isinstance(given, datetime.datetime):
         raise ValueError(f"created is a datetime.datetime, not {given!r}.")
-    if deterministic and (given is None or given.tzinfo is None):
+    if deterministic and (given is None or given.utcoffset() is None):
         raise ValueError(
             "A deterministic session wants created=..., with a time zone: the date is written into "
             "its objects, and with the date of today they would not be the same tomorrow."
         )
     moment = datetime.datetime.now().astimezone() if given is None else given
-    if moment.tzinfo is None:
-        moment = moment.astimezone()  # as Python takes it: the time of this machine
-    offset = moment.utcoffset() or datetime.timedelta()
-    if moment.year < 1000 or offset.total_seconds() % 60:
+    try:
+        if moment.utcoffset() is None:
+            moment = moment.astimezone()  # as Python takes it: the time of this machine
+        offset = moment.utcoffset() or datetime.timedelta()
+        moment.timestamp()  # dates are compared by these
+        fits = moment.year >= 1000 and not offset.total_seconds() % 60
+    except (OverflowError, ValueError):  # at either end of the calendar; NaT of pandas
+        fits = False
+    if not fits:
         raise ValueError(
             f"created cannot be written: {given!r} (years have four digits, zones no seconds)."
         )

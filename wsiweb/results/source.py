@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any, cast
 
+from wsiweb.arguments import whole_number
 from wsiweb.errors import SlideError
+from wsiweb.pixels.instance import read_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pydicom.dataset import Dataset
 
-    from wsiweb.pixels.pyramid import Pyramid
+    from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["Source"]
@@ -34,16 +36,30 @@ _MAY_BE_EMPTY = (
     "StudyID",
     "StudyTime",
 )
+# Attributes of type 1: better left out than empty (PS3.3 C.7.6.22). What has to have them, such as
+# whole-slide images, cannot be made then; others may do without (PS3.3 A.51, A.75, A.87).
+_NOT_EMPTY = ("ContainerIdentifier", "SpecimenDescriptionSequence")
 _DATES = ("PatientBirthDate", "StudyDate")
 _TIMES = ("StudyTime",)
 _SEXES = frozenset({"M", "F", "O"})
 _PER_FRAME = "52009230"  # of a sparse slide it is far larger than all the rest, and not needed
 _PLACE = ("FrameOfReferenceUID", "ImageOrientationSlide", "TotalPixelMatrixOriginSequence")
+_OF_A_PART = (  # what only a part of a concatenation says (PS3.3 C.7.6.16)
+    "ConcatenationUID",
+    "SOPInstanceUIDOfConcatenationSource",
+    "InConcatenationNumber",
+    "InConcatenationTotalNumber",
+    "ConcatenationFrameOffsetNumber",
+)
+_MOST_NAMED = 20  # channels, in words
 _UTF8 = "ISO_IR 192"
 
 
 class Source:
-    """The headers of a slide.
+    """The headers of a slide, and which of its optical paths results are about.
+
+    Where a level is a concatenation, its header is that of the whole: nothing refers to one of the
+    parts, which may be put together again or parted otherwise (PS3.3 C.7.6.16.1.3).
 
     Parameters
     ----------
@@ -53,6 +69,15 @@ class Source:
         The metadata of its series.
     fetch : callable, optional
         Returns a value of the metadata that is kept elsewhere, by its BulkDataURI; may block.
+    channel : int, optional
+        Zero-based optical path that was looked at; None for all of them.
+
+    Raises
+    ------
+    ValueError
+        For a channel that is no whole number.
+    IndexError
+        For a channel that the slide does not have.
     """
 
     def __init__(
@@ -60,26 +85,32 @@ class Source:
         pyramid: Pyramid,
         headers: Iterable[Attributes],
         fetch: Callable[[str], bytes] | None = None,
+        *,
+        channel: int | None = None,
     ) -> None:
         self.pyramid = pyramid
+        self.channel = None if channel is None else _checked_channel(channel, pyramid)
         self._fetch = fetch
         self._headers = {one.text("SOPInstanceUID").strip(): one for one in headers}
-        self._datasets: dict[int, Dataset] = {}
+        self._datasets: dict[str, Dataset] = {}
 
-    def dataset(self, level: int = 0) -> Dataset:
+    def dataset(self, level: int = 0, *, placed: bool = True) -> Dataset:
         """Return the header of a level: without pixels and without what is said per frame.
 
         Parameters
         ----------
         level : int
             Zero-based level.
+        placed : bool
+            Whether it has to say where on the glass the level lies.
 
         Returns
         -------
         pydicom.Dataset
-            Shared between calls: not to be changed. Text is in UTF-8. Attributes of type 2 that are
-            missing or cannot be read, such as dates that are none, are there and empty; of several
-            values they have the first.
+            Of the instance that holds the channel that was looked at; of the first, if that is all
+            of them. Shared between calls: not to be changed. Text is in UTF-8. Attributes of type 2
+            that are missing or cannot be read, such as dates that are none, are there and empty; of
+            several values they have the first. An empty ContainerIdentifier is not there.
 
         Raises
         ------
@@ -87,12 +118,63 @@ class Source:
             For a header that cannot be read, or without which nothing can be placed on the slide;
             names the instance.
         """
-        if level not in self._datasets:
-            self._datasets[level] = self._made(level)
-        return self._datasets[level]
+        return self.datasets(level, placed=placed)[0]
+
+    def datasets(self, level: int = 0, *, placed: bool = True) -> tuple[Dataset, ...]:
+        """Return all headers of a level that results refer to; see `dataset`.
+
+        Returns
+        -------
+        tuple of pydicom.Dataset
+            One, unless optical paths are in instances of their own and all of them were looked at.
+        """
+        found = tuple(self._dataset(uid, level) for uid in self._instances(level))
+        if placed:
+            for dataset in found:
+                _check_placed(dataset)
+        return found
+
+    def optical_path(self, level: int = 0) -> Dataset:
+        """Return the item of OpticalPathSequence of the channel, or the first for all channels.
+
+        Returns
+        -------
+        pydicom.Dataset
+            Without its ICC profile, if that is kept elsewhere; see `profile`. Shared between calls:
+            not to be changed. Empty where the header has none.
+        """
+        from pydicom.dataset import Dataset
+
+        items = self.dataset(level, placed=False).get("OpticalPathSequence") or []
+        place = self._place_of_path(level)
+        return items[place] if place < len(items) else Dataset()
+
+    def path_identifier(self, level: int = 0) -> str | None:
+        """Return what the channel that was looked at is called: its OpticalPathIdentifier.
+
+        Returns
+        -------
+        str or None
+            None for all channels of what results refer to.
+
+        Raises
+        ------
+        SlideError
+            When the header does not name its paths, of which there are several.
+        """
+        if self.channel is None:
+            return None
+        name = str(self.optical_path(level).get("OpticalPathIdentifier") or "").strip()
+        uid = self._instances(level)[0]
+        if not name and len(self._paths(uid)) > 1:
+            raise SlideError(
+                f"Instance {uid}: OpticalPathSequence does not name its paths, so that what is "
+                f"made cannot say that it is about channel {self.channel}. Leave channel= out."
+            )
+        return name or None
 
     def profile(self, level: int = 0) -> bytes | None:
-        """Return the ICC profile of a level's first optical path.
+        """Return the ICC profile of a level's optical path; see `optical_path`.
 
         Parameters
         ----------
@@ -109,14 +191,38 @@ class Source:
         ArchiveError
             When the archive does not deliver it.
         """
-        path = self._header(level).item("OpticalPathSequence")
-        kept = path.bulk("ICCProfile")
+        paths = self._header(self._instances(level)[0]).items("OpticalPathSequence")
+        place = self._place_of_path(level)
+        kept = paths[place].bulk("ICCProfile") if place < len(paths) else None
         if kept is None or kept.inline is not None:
             return None if kept is None else kept.inline
         return self._fetch(kept.uri) if kept.uri and self._fetch is not None else None
 
-    def _header(self, level: int) -> Attributes:
-        uid = self.pyramid.levels[level].instance_uids[0]
+    # Which instances ------------------------------------------------------------------------
+
+    def _instances(self, level: int) -> list[str]:
+        """Return what holds the channel, or all of them: of a concatenation the first part."""
+        image = self.pyramid.levels[level]
+        firsts: dict[str, str] = {}
+        for uid in image.instance_uids:
+            firsts.setdefault(self._header(uid).text("ConcatenationUID").strip() or uid, uid)
+        if self.channel is None or len(firsts) == 1:
+            return list(firsts.values())
+        name = image.channels[self.channel]
+        return [uid for uid in firsts.values() if name in self._paths(uid)]
+
+    def _place_of_path(self, level: int) -> int:
+        """Return which item of OpticalPathSequence describes the channel."""
+        if self.channel is None:
+            return 0
+        name = self.pyramid.levels[level].channels[self.channel]
+        return self._paths(self._instances(level)[0]).index(name)
+
+    def _paths(self, uid: str) -> tuple[str, ...]:
+        """Return the names of an instance's paths, as `Level.channels` has them."""
+        return read_header(self._header(uid), "VOLUME").channels
+
+    def _header(self, uid: str) -> Attributes:
         try:
             return self._headers[uid]
         except KeyError:
@@ -124,12 +230,17 @@ class Source:
                 f"Instance {uid} was there when the slide was opened, and is no more: open it anew."
             ) from None
 
-    def _made(self, level: int) -> Dataset:
+    # What they say --------------------------------------------------------------------------
+
+    def _dataset(self, uid: str, level: int) -> Dataset:
+        if uid not in self._datasets:
+            self._datasets[uid] = self._made(uid, level)
+        return self._datasets[uid]
+
+    def _made(self, uid: str, level: int) -> Dataset:
         from pydicom.dataset import Dataset
 
-        image = self.pyramid.levels[level]
-        uid = image.instance_uids[0]
-        model = self._header(level).to_dict()
+        model = self._header(uid).to_dict()
         model.pop(_PER_FRAME, None)
         try:
             dataset = Dataset.from_json(model, bulk_data_uri_handler=_left_out)
@@ -137,10 +248,41 @@ class Source:
             raise SlideError(f"Instance {uid}: its header cannot be read: {error}.") from None
         for keyword in _MAY_BE_EMPTY:
             _mend(dataset, keyword)
+        for keyword in _NOT_EMPTY:
+            if keyword in dataset and not str(dataset.get(keyword) or "").strip():
+                del dataset[keyword]
+        if dataset.get("ImageOrientationSlide"):  # -0 is no other number, but another text than 0
+            cosines = dataset.ImageOrientationSlide
+            dataset.ImageOrientationSlide = [cosine or 0 for cosine in cosines]
         dataset.SpecificCharacterSet = _UTF8
-        _check_placed(dataset, uid)
-        _state_scale(dataset, image.mpp)
+        _state_scale(dataset, self.pyramid.levels[level].mpp)
+        self._make_whole(dataset, self.pyramid.levels[level])
         return dataset
+
+    def _make_whole(self, dataset: Dataset, level: Level) -> None:
+        """Let the header of a concatenation's part be that of the whole, to which others refer."""
+        whole = dataset.get("SOPInstanceUIDOfConcatenationSource")
+        if whole:
+            dataset.SOPInstanceUID = whole
+            dataset.NumberOfFrames = sum(
+                self._header(part).integer("NumberOfFrames") or 1
+                for part, of in zip(level.instance_uids, level.whole_uids, strict=True)
+                if of == whole
+            )
+        for keyword in _OF_A_PART:
+            if keyword in dataset:
+                delattr(dataset, keyword)
+
+
+def _checked_channel(channel: int, pyramid: Pyramid) -> int:
+    names = pyramid.levels[0].channels
+    number = whole_number(channel, "channel")
+    if not 0 <= number < len(names):
+        told = ", ".join(map(repr, names[:_MOST_NAMED])) + (", ..." * (len(names) > _MOST_NAMED))
+        raise IndexError(
+            f"There is no channel {number}; the slide has {len(names)}, counted from 0: {told}."
+        )
+    return number
 
 
 def _left_out(*_: Any) -> None:
@@ -187,12 +329,13 @@ def _time(text: str) -> str:
     return text if found is not None else ""
 
 
-def _check_placed(dataset: Dataset, uid: str) -> None:
+def _check_placed(dataset: Dataset) -> None:
     for keyword in _PLACE:
         if not dataset.get(keyword):
             raise SlideError(
-                f"Instance {uid}: {keyword} is missing, so nothing that is made for this slide "
-                "could say where on it it lies."
+                f"Instance {dataset.SOPInstanceUID}: {keyword} is missing, so what is made for "
+                "this slide could not say where on the glass it lies. What says so in pixels of "
+                'the image can be made: annotations with coordinates="2d".'
             )
 
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wsiweb.results.arrays import array_of, check_function, computed, declared, described
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    Function = Callable[[tuple[int, int], tuple[int, int]], Any]
-    """Takes location (x, y) and size (width, height), returns (height, width, ...)."""
 
-__all__ = ["Strips", "computed"]
+__all__ = ["Strips"]
 
 _ROWS = 256  # of a strip, where nothing else asks for more or fewer
 _MOST = 2**26  # bytes of a strip that is read at once
@@ -79,7 +79,9 @@ class Strips:
         gaps: bool = False,
     ) -> None:
         self.is_function = callable(pixels)
-        if not self.is_function and not all(hasattr(pixels, name) for name in ("shape", "dtype")):
+        if self.is_function:
+            check_function(pixels, what)
+        elif not all(hasattr(pixels, name) for name in ("shape", "dtype")):
             pixels = _as_array(pixels, what)
         self._pixels = pixels
         self._what = what
@@ -92,14 +94,13 @@ class Strips:
             self.dtype = np.dtype(dtype)
             self.whole = self.dtype.kind in "iub"
             return
-        self.dtype = np.dtype(pixels.dtype)
+        shape, self.dtype = declared(pixels, what)
         self.whole = self.dtype.kind in "iub"
         if _may_be_masked(pixels):
             if np.ma.is_masked(pixels) and not gaps:
                 raise ValueError(self._masked())
             if self.whole and gaps:
                 self.dtype = np.dtype(np.float64)
-        shape = tuple(int(edge) for edge in pixels.shape)
         fits = len(shape) == 2 if samples == 1 else len(shape) == 3 and shape[2] == samples
         if not fits or 0 in shape:
             wanted = "(height, width)" if samples == 1 else f"(height, width, {samples})"
@@ -174,7 +175,7 @@ class Strips:
             if not self._gaps:
                 raise ValueError(self._masked())
             return pixels.astype(self.dtype).filled(np.nan)
-        plain = np.asarray(pixels)
+        plain = np.asarray(array_of(pixels, self._what))
         # Their bytes may be others: those of PIL's pictures of one bit are 0 and 255.
         return plain != 0 if plain.dtype == np.bool_ else plain
 
@@ -189,28 +190,18 @@ class Strips:
         strip = np.empty((bottom - top, width, self.samples), self.dtype)
         for left in range(0, width, _BLOCK):
             size = (min(_BLOCK, width - left), bottom - top)
-            block = self._plain(self._pixels((left, top), size))
+            given = self._pixels((left, top), size)
+            block = self._plain(given)
             wanted = (size[1], size[0], self.samples)
             fits = block.shape == wanted or (self.samples == 1 and block.shape == wanted[:2])
             if not fits or block.dtype != self.dtype:
                 raise ValueError(
                     f"The function of {self._what} was asked for {size[0]} x {size[1]} pixels at "
                     f"{(left, top)}, and is to return shape {wanted} of {self.dtype}; it returned "
-                    f"{block.shape} of {block.dtype}."
+                    f"{described(given, block)}."
                 )
             strip[:, left : left + size[0]] = block.reshape(wanted)
         return strip
-
-
-def computed(pixels: Any) -> Any:
-    """Return what dask has yet to compute, as its blocks are: `numpy.asarray` drops their masks.
-
-    Parameters
-    ----------
-    pixels : array_like
-        A part of a dask array, or anything else, which is returned as it is.
-    """
-    return pixels.compute() if hasattr(pixels, "compute") else pixels
 
 
 def _may_be_masked(pixels: Any) -> bool:
@@ -224,12 +215,9 @@ def _holds(declared: np.dtype[Any], found: np.dtype[Any]) -> bool:
 
 
 def _as_array(pixels: Any, what: str) -> NDArray[Any]:
-    """Return nested lists as an array; refuse the rest."""
-    if isinstance(pixels, (list, tuple)):
-        try:
-            return np.array(pixels)
-        except ValueError:
-            raise ValueError(f"{what} is a nested list with rows of different lengths.") from None
+    """Return nested lists, and what says that it can be an array, as one; refuse the rest."""
+    if isinstance(pixels, (list, tuple, memoryview)) or hasattr(pixels, "__array__"):
+        return array_of(pixels, what)
     raise ValueError(
         f"{what} is an array (numpy, zarr, dask) or a function of location and size, not "
         f"{type(pixels).__name__}."

@@ -16,8 +16,8 @@ import numpy as np
 from wsiweb.errors import NotFound, SlideError
 from wsiweb.pixels.assembly import image_of
 from wsiweb.pixels.decode import decode
+from wsiweb.pixels.image import PixelFormat
 from wsiweb.pixels.instance import Unsupported, flavor_of, read_header
-from wsiweb.pixels.pyramid import PixelFormat
 from wsiweb.pixels.resample import resize
 from wsiweb.server.answers import Refusal
 from wsiweb.server.header import swapped
@@ -27,7 +27,7 @@ from wsiweb.wire.media import TRANSFER_SYNTAXES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from wsiweb.pixels.pyramid import TiledImage
+    from wsiweb.pixels.image import TiledImage
     from wsiweb.server.index import Instance
     from wsiweb.server.store import Store
 

@@ -72,6 +72,7 @@ _TAGS = {
     "Rows": "00280010",
     "SOPClassUID": "00080016",
     "SOPInstanceUID": "00080018",
+    "SOPInstanceUIDOfConcatenationSource": "00200242",
     "SamplesPerPixel": "00280002",
     "SeriesDescription": "0008103E",
     "SeriesInstanceUID": "0020000E",

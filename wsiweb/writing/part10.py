@@ -86,8 +86,9 @@ class FrameFile:
         self._earlier_ratios = _values(header.get("LossyImageCompressionRatio"))
         self._encapsulated = header.file_meta.TransferSyntaxUID.is_encapsulated
         self._lengths: list[int] = []
+        head = self._head()  # before there is a file: a header that cannot be encoded leaves none
         self._file: IO[bytes] = self._part.open("wb")
-        self._size = self._file.write(self._head())
+        self._size = self._file.write(head)
 
     def add(self, frame: bytes) -> None:
         """Append the next frame."""

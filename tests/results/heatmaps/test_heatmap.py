@@ -5,7 +5,6 @@ import re
 import tracemalloc
 
 import dask.array
-import highdicom
 import numpy as np
 import pydicom
 import pytest
@@ -13,6 +12,7 @@ import zarr
 from highdicom.spatial import ImageToReferenceTransformer
 from results.about import ALGORITHM, ORIENTATIONS, headers_of, objects_in, source_of, turned
 from results.checking import errors_in
+from results.heatmaps.mapped import stored_numbers, values_by_highdicom
 
 from wsiweb.results.heatmaps.heatmap import add_heatmap
 from wsiweb.results.heatmaps.palettes import palette_table
@@ -45,24 +45,6 @@ def written(source, objects, values, **told):
     assert made.kind == "heatmap"
     assert made.size == made.path.stat().st_size
     return pydicom.dcmread(made.path)
-
-
-def stored_numbers(dataset):
-    image = highdicom.pm.ParametricMap.from_dataset(dataset)
-    steps = ("real_world_transform", "modality_transform", "voi_transform", "icc_profile")
-    return image.get_total_pixel_matrix(**{f"apply_{step}": False for step in steps})
-
-
-def values_by_highdicom(dataset):
-    image = highdicom.pm.ParametricMap.from_dataset(dataset)
-    values = image.get_total_pixel_matrix(
-        apply_real_world_transform=True,
-        apply_icc_profile=False,  # of the palette, which highdicom would apply to the numbers
-        dtype=np.float64,
-    )
-    nothing = dataset.get("PixelPaddingValue", dataset.get("FloatPixelPaddingValue"))
-    values[stored_numbers(dataset) == nothing] = np.nan
-    return values
 
 
 @pytest.mark.parametrize("level", [0, 1, 3])

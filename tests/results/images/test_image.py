@@ -322,6 +322,13 @@ def test_refusals_say_what_is_wrong_and_leave_nothing(source, tmp_path, pixels, 
     assert not [*tmp_path.rglob("*.dcm*")]
 
 
+@pytest.mark.parametrize("level", [-1, 9])
+def test_a_level_that_is_not_there(source, objects, level):
+    with pytest.raises(IndexError, match=f"no level {level}"):
+        add_image(source, objects, picture(9, 9), level=level)
+    assert not objects.folder.exists()
+
+
 def test_what_fails_half_way_leaves_nothing_behind(source, tmp_path):
     objects = objects_in(tmp_path / "made", source)
 

@@ -143,7 +143,7 @@ def test_a_mask_that_does_not_go_with_it_is_refused(dtype, planes, style, words)
         ({"tile_size": 65_535}, "pixels in all"),
         ({"label": "small"}, "capital letters"),
         ({"label": "X" * 17}, "up to 16"),
-        ({"description": "x" * 65}, "up to 64"),
+        ({"description": "x" * 65}, "0 to 64 characters"),
         ({"description": "a\\b"}, "backslash"),
     ],
 )

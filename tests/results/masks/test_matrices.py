@@ -243,7 +243,7 @@ def test_parts_that_do_not_fit_are_refused(items, error, words):
 
 
 def test_a_function_that_returns_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"so for shape \(150, 220\); it returned \(220, 150\)"):
+    with pytest.raises(ValueError, match=r"so for shape \(150, 220\); it .* \(220, 150\)"):
         list(parts_of(lambda _, size: np.zeros(size), GRID))
 
 

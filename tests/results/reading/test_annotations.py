@@ -29,7 +29,6 @@ from wsiweb.results.shapes.geojson import read_geojson
 from wsiweb.results.shapes.given import shapes_of
 from wsiweb.results.shapes.shapes import Shapes
 from wsiweb.server import serve
-from wsiweb.wire.dicomjson import Attributes
 
 SQUARE = [[10, 20], [30.5, 20], [30, 40], [10, 40]]
 AXES = [[10, 50], [90, 50], [50, 30], [50, 70]]
@@ -334,17 +333,7 @@ def test_objects_that_cannot_be_read_are_left_out(place):
         assert len(place.read()) == 1
 
 
-class Parts:
-    """An archive in which levels are concatenations."""
-
-    def __init__(self, source_uid):
-        self.source_uid = source_uid
-
-    async def metadata(self, study_uid, series_uid, instance_uid):
-        return [Attributes.of({"00200242": {"vr": "UI", "Value": [self.source_uid]}})]
-
-
-@pytest.mark.parametrize("uid", ["1.2.3", "1.2.4"])
+@pytest.mark.parametrize("uid", ["1.2.3", "1.2.3.2", "1.2.4"])
 def test_a_concatenation_is_known_by_its_source(place, uid):
     group = changed(
         place,
@@ -353,14 +342,15 @@ def test_a_concatenation_is_known_by_its_source(place, uid):
         ),
     )
     pyramid = place.source.pyramid
-    parts = replace(pyramid.levels[1], instance_uids=("1.2.3.1", "1.2.3.2"))
+    uids = {"instance_uids": ("1.2.3.1", "1.2.3.2"), "whole_uids": ("1.2.3", "1.2.3")}
+    parts = replace(pyramid.levels[1], **uids)
     pyramid = replace(pyramid, levels=(pyramid.levels[0], parts))
-    pixels = SlidePixels(pyramid, group._place._stored, Parts("1.2.3"))
+    pixels = SlidePixels(pyramid, group._place._stored)
     if uid == "1.2.4":
         with pytest.raises(SlideError, match="no level of this slide"):
-            loop.run(pixels.found())
+            pixels.found()
         return
-    convert, dimensions = loop.run(pixels.found())
+    convert, dimensions = pixels.found()
     assert dimensions == 2
     assert convert(np.array([[3.0, 4.0]])).tolist() == [[6, 8]]
 

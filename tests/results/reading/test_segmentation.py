@@ -189,6 +189,10 @@ def test_each_kind_is_read_as_highdicom_reads_it(kinds, read_back, case):
             assert whole.dtype == np.bool_
             np.testing.assert_array_equal(whole, judge)
             np.testing.assert_array_equal(whole, each[:, :, which])
+    if kind == "FRACTIONAL" and count == 1:
+        only = ours.read_region((0, 0), 0, SIZE)
+        np.testing.assert_array_equal(only, ours.read_region((0, 0), 0, SIZE, 1))
+        return
     if kind == "FRACTIONAL":
         with pytest.raises(ValueError, match=r"fractions, which are no labels.*1 \('Kind 1'\)"):
             ours.read_region((0, 0), 0, (5, 5))
@@ -665,6 +669,13 @@ def test_fractions_are_painted_by_how_opaque_they_are(here, slide, tmp_path):
     with Image.open(tmp_path / "map.png") as picture:
         opaque = np.asarray(picture)[..., 3]
     np.testing.assert_allclose(opaque, each[..., 0] * 255, atol=0.51)
+    ours.save_png(tmp_path / "other.png", SIZE)  # of the only segment there is
+    assert (tmp_path / "other.png").read_bytes() == (tmp_path / "map.png").read_bytes()
+
+
+def test_fractions_of_several_segments_are_no_picture(here, slide, tmp_path):
+    fractions, _ = pixels_of("FRACTIONAL", 2, None, SIZE)
+    _, (ours,) = here(segmentation(slide.headers[0], fractions, "FRACTIONAL", count=2))
     with pytest.raises(ValueError, match="say which segment"):
         ours.save_png(tmp_path / "other.png")
 

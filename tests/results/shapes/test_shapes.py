@@ -8,12 +8,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsiweb.pixels.geometry import Geometry
-from wsiweb.results.planes import Plane
 from wsiweb.results.shapes.checks import check_form
 from wsiweb.results.shapes.coding import quantity_of, type_code
 from wsiweb.results.shapes.given import shapes_of
-from wsiweb.results.shapes.outlines import outlined, rasterise, self_crossing, to_shapely
+from wsiweb.results.shapes.outlines import outlined, self_crossing, to_shapely
 from wsiweb.results.shapes.places import Places, boxes_of
 from wsiweb.results.shapes.shapes import Holes, Shapes, vertices_of
 
@@ -39,16 +37,6 @@ class Grid:
 
     def __init__(self, tile_size, grid, downsample=1.0):
         self.tile_size, self.grid, self.downsample = tile_size, grid, downsample
-
-
-def plane(size, downsample=1.0):
-    geometry = Geometry(
-        (downsample / 2 * 0.001, downsample / 2 * 0.001, 0.0),
-        (1.0, 0.0, 0.0),
-        (0.0, 1.0, 0.0),
-        (0.001 * downsample, 0.001 * downsample),
-    )
-    return Plane(size=size, downsample=downsample, level=None, geometry=geometry)
 
 
 # Flat arrays ---------------------------------------------------------------------------------
@@ -386,68 +374,7 @@ def test_polygons_that_cross_themselves_are_found():
     assert self_crossing(Shapes.of("polyline", BOW_TIE)).tolist() == []
 
 
-def naive_mask(rings, size):
-    """Whether the centre of each pixel is inside by the even-odd rule, edge by edge."""
-    inside = np.zeros((size[1], size[0]), bool)
-    for row, column in np.ndindex(inside.shape):
-        x, y = column + 0.5, row + 0.5
-        crossings = 0
-        for ring in rings:
-            for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-                if (y0 <= y) != (y1 <= y):
-                    crossings += x0 + (y - y0) * (x1 - x0) / (y1 - y0) <= x
-        inside[row, column] = crossings % 2
-    return inside
-
-
 corner = st.integers(-8, 40).map(lambda value: value / 2)  # halves: centres lie on edges
-
-
-@given(
-    st.lists(st.tuples(corner, corner), min_size=3, max_size=9, unique=True),
-    st.tuples(st.integers(0, 9), st.integers(0, 9)),
-)
-def test_pixels_are_filled_by_the_even_odd_rule_at_their_centres(points, location):
-    ring = np.array(points)
-    whole = naive_mask([ring], (18, 16))
-    read = rasterise(Shapes.of("polygon", ring), plane((18, 16)))
-    assert np.array_equal(read((0, 0), (18, 16)), whole)
-    x, y = location
-    assert np.array_equal(read(location, (9, 7)), whole[y : y + 7, x : x + 9])
-
-
-def test_holes_and_what_is_surrounded_twice_stay_empty():
-    with_hole = shapes_of(shapely.Polygon(SQUARE, [[(2, 2), (8, 2), (8, 8), (2, 8)]]))
-    filled = rasterise(with_hole, plane((12, 12)))((0, 0), (12, 12))
-    assert filled.sum() == 100 - 36
-    assert not filled[2:8, 2:8].any()
-    twice = [*SQUARE, [0, 0], [10, 0.0], [10, 10], [0, 9.9]]
-    filled = rasterise(Shapes.of("polygon", twice), plane((12, 12)))((0, 0), (12, 12))
-    assert filled.sum() < 10
-
-
-def test_several_shapes_are_joined_at_any_scale():
-    given = [shapely.box(0, 0, 8, 8), shapely.box(4, 4, 16, 16)]
-    read = rasterise(shapes_of(given), plane((5, 5), downsample=4))
-    expected = np.zeros((5, 5), bool)
-    expected[:2, :2] = expected[1:4, 1:4] = True
-    assert np.array_equal(read((0, 0), (5, 5)), expected)
-    coarse = rasterise(shapes_of([shapely.box(0, 0, 2, 2)]), plane((5, 5)), downsample=2)
-    assert coarse((0, 0), (5, 5)).sum() == 16
-
-
-def test_millimetres_are_placed_on_the_plane():
-    square = np.array([[0.002, 0.001, 0], [0.004, 0.001, 0], [0.004, 0.003, 0], [0.002, 0.003, 0]])
-    filled = rasterise(Shapes.of("polygon", square), plane((6, 6)))((0, 0), (6, 6))
-    expected = np.zeros((6, 6), bool)
-    expected[1:3, 2:4] = True
-    # The corner of the first pixel of this plane is at (0, 0) mm.
-    assert np.array_equal(filled, expected)
-
-
-def test_points_enclose_nothing():
-    with pytest.raises(ValueError, match="A point encloses no pixels"):
-        rasterise(Shapes.of("point", [[1, 1]]), plane((5, 5)))
 
 
 # Where they are ------------------------------------------------------------------------------

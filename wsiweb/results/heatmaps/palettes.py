@@ -70,9 +70,13 @@ def palette_table(palette: Palette) -> NDArray[np.uint8]:
                 'more colours, such as ["white", "#b2182b"].'
             )
         return _between(PALETTES[palette])
-    if len(palette) and all(isinstance(colour, str) for colour in palette):
-        return _between([str(colour) for colour in palette])
-    table = np.asarray(palette)
+    given: Any = palette
+    if hasattr(given, "__len__") and len(given) and all(isinstance(one, str) for one in given):
+        return _between(list(given))
+    try:
+        table = np.asarray(given)
+    except ValueError:  # lists of different lengths
+        table = np.empty(0, object)
     if table.shape != (ENTRIES, 3) or table.dtype != np.uint8:
         raise ValueError(
             f"A palette is a name, some colours, or an array of shape ({ENTRIES}, 3) of uint8; "

@@ -11,8 +11,11 @@ import numpy as np
 from wsiweb.results.codes import coded
 from wsiweb.results.identity import uid_for
 from wsiweb.results.srgb import srgb_profile
+from wsiweb.results.texts import check_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from highdicom.sr import CodedConcept
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
@@ -59,11 +62,8 @@ class Meaning:
         ValueError
             For unknown codes, or texts that are too long.
         """
-        if len(label) > _LONGEST_LABEL or len(description) > _LONGEST:
-            raise ValueError(
-                f"The label of a map has up to {_LONGEST_LABEL} characters, its description up to "
-                f"{_LONGEST}; {label!r} and {description!r} were given."
-            )
+        check_text("the label of a map", label, _LONGEST_LABEL, least=0)
+        check_text("the description of a map", description, _LONGEST, least=0)
         concept = coded(quantity, "the quantity of a heat map")
         return cls(
             quantity=concept,
@@ -101,13 +101,15 @@ class Layout:
         return -(-width // self.edge), -(-height // self.edge)
 
 
-def header_of(origin: Dataset, layout: Layout, meaning: Meaning, identity: Identity) -> Dataset:
+def header_of(
+    origins: Sequence[Dataset], layout: Layout, meaning: Meaning, identity: Identity
+) -> Dataset:
     """Return the header of a map: all but its pixels.
 
     Parameters
     ----------
-    origin : Dataset
-        Header of the level that the map was made from.
+    origins : sequence of Dataset
+        Headers of the level that the map was made from; see `Source.datasets`.
     layout : Layout
         How the map is stored.
     meaning : Meaning
@@ -115,7 +117,7 @@ def header_of(origin: Dataset, layout: Layout, meaning: Meaning, identity: Ident
     identity : Identity
         What the object says of itself.
     """
-    header = _of_one_tile(origin, layout, meaning, identity)
+    header = _of_one_tile(origins, layout, meaning, identity)
     _lay_out(header, layout)
     # highdicom draws a new one each time; a repeated session is to make the same object.
     organization = header.DimensionOrganizationSequence[0]
@@ -126,12 +128,15 @@ def header_of(origin: Dataset, layout: Layout, meaning: Meaning, identity: Ident
     return header
 
 
-def _of_one_tile(origin: Dataset, layout: Layout, meaning: Meaning, identity: Identity) -> Dataset:
+def _of_one_tile(
+    origins: Sequence[Dataset], layout: Layout, meaning: Meaning, identity: Identity
+) -> Dataset:
     """Return the header that highdicom gives a map of a single small tile."""
     import highdicom
     from pydicom.uid import ExplicitVRLittleEndian
 
     coding, geometry = layout.coding, layout.plane.geometry
+    origin, *others = origins
     number = int if coding.encoding == "16-bit" else float
     mapping = highdicom.pm.RealWorldValueMapping(
         lut_label=meaning.label,
@@ -165,6 +170,7 @@ def _of_one_tile(origin: Dataset, layout: Layout, meaning: Meaning, identity: Id
         content_label="MAP",
         content_description=meaning.description,
         dimension_organization_type="TILED_FULL",
+        further_source_images=others,
         **identity.keywords(),
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from wsiweb.arguments import choice, flag, whole_number
 from wsiweb.loop import pool
 from wsiweb.results.images.areas import Areas, Cut
 from wsiweb.results.images.wholeslide import Look, header_of
@@ -102,15 +103,16 @@ def add_image(  # noqa: PLR0913 - images differ in this many ways; all but three
     ArchiveError
         When the slide's profile cannot be had.
     """
+    level = whole_number(level, "level")
     finest = Plane.at_level(source.pyramid, level)
+    pyramid = flag(pyramid, "pyramid")
     strips = Strips(pixels, _WHAT, size=finest.size, samples=_SAMPLES, dtype=np.uint8)
     if strips.dtype != np.uint8:
         raise ValueError(f"{_WHAT} has pixels of uint8, 0 to 255; {strips.dtype} was given.")
-    if encoding not in {"lossless", "jpeg"} or not 1 <= quality <= 100:
-        raise ValueError(
-            f'encoding is "lossless" or "jpeg" and quality 1 to 100; {encoding!r} and {quality!r} '
-            "were given."
-        )
+    choice(encoding, "encoding", ("lossless", "jpeg"))
+    quality = whole_number(quality, "quality")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality is 1 to 100, not {quality}.")
     last = len(source.pyramid.levels) if pyramid else level + 1
     planes = [finest, *(Plane.at_level(source.pyramid, n) for n in range(level + 1, last))]
     lossy = encoding == "jpeg"
@@ -133,11 +135,12 @@ def _tile(pyramid: Pyramid, tile_size: int | None) -> tuple[int, int]:
     if tile_size is None:
         own = pyramid.levels[0].tile_size
         return own if all(edge in _TILES for edge in own) else (_TILE, _TILE)
-    if tile_size not in _TILES:
+    edge = whole_number(tile_size, "tile_size")
+    if edge not in _TILES:
         raise ValueError(
-            f"tile_size is {_TILES.start} to {_TILES.stop - 1} pixels; {tile_size!r} was given."
+            f"tile_size is {_TILES.start} to {_TILES.stop - 1} pixels; {edge} was given."
         )
-    return tile_size, tile_size
+    return edge, edge
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def _tiler(
 ) -> Tiler:
     """Open the file of a level, and return what takes its rows."""
     columns, rows = (-(-side // edge) for side, edge in zip(plane.size, tile, strict=True))
-    header = header_of(source.dataset(plane.level.index), plane, look, draft.identity)
+    header = header_of(source.datasets(plane.level.index), plane, look, draft.identity)
     header.Columns, header.Rows = tile
     header.NumberOfFrames = columns * rows
     raw = columns * rows * math.prod(tile) * _SAMPLES

@@ -6,11 +6,17 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wsiweb.arguments import shown
+from wsiweb.errors import SlideError
 from wsiweb.results.codes import coded
 from wsiweb.results.identity import uid_for
 from wsiweb.results.srgb import srgb_profile
+from wsiweb.results.texts import check_prose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import highdicom
     from pydicom.dataset import Dataset
 
     from wsiweb.results.identity import Identity
@@ -42,6 +48,20 @@ _AS_IN_SOURCE: dict[str, Any] = {
     "LossyImageCompression": "00",
     "LossyImageCompressionMethod": None,
     "LossyImageCompressionRatio": None,
+}
+
+# Of the Specimen Module (PS3.3 C.7.6.22): whether they may be empty.
+_OF_CONTAINER = {
+    "ContainerIdentifier": False,
+    "IssuerOfTheContainerIdentifierSequence": True,
+    "ContainerTypeCodeSequence": True,
+    "SpecimenDescriptionSequence": False,
+}
+_OF_SPECIMEN = {
+    "SpecimenIdentifier": False,
+    "IssuerOfTheSpecimenIdentifierSequence": True,
+    "SpecimenUID": False,
+    "SpecimenPreparationSequence": True,
 }
 
 
@@ -77,34 +97,35 @@ class Look:
         ValueError
             For a description that is too long, or a profile that is none of RGB.
         """
-        if len(description) > _LONGEST:
-            raise ValueError(
-                f"The description of an image has up to {_LONGEST} characters; it has "
-                f"{len(description)}."
-            )
-        if profile is not None and (profile[36:40] != b"acsp" or profile[16:20] != b"RGB "):
-            raise ValueError(
-                "profile is an ICC profile of RGB, as bytes; what was given begins with "
-                f"{profile[:20]!r}."
-            )
+        check_prose("the description of an image", description, _LONGEST)
+        profile = None if profile is None else _checked(profile)
         origin = source.dataset(level)
         measures = _first(_first(origin, "SharedFunctionalGroupsSequence"), "PixelMeasuresSequence")
         thickness = None if measures is None else measures.get("SliceThickness")
         return cls(
             lossy=lossy,
-            optical_path=_optical_path(origin, source.profile(level), profile),
+            optical_path=_optical_path(source.optical_path(level), source.profile(level), profile),
             description=description,
             depth=float(thickness or _THIN),
         )
 
 
-def header_of(origin: Dataset, plane: Plane, look: Look, identity: Identity) -> Dataset:
+def _checked(profile: Any) -> bytes:
+    """Return an ICC profile of RGB as bytes; refuse anything else (ICC.1 7.2)."""
+    if isinstance(profile, (bytes, bytearray, memoryview)):
+        found = bytes(profile)
+        if found[36:40] == b"acsp" and found[16:20] == b"RGB ":
+            return found
+    raise ValueError(f"profile is an ICC profile of RGB, as bytes; {shown(profile)} was given.")
+
+
+def header_of(origins: Sequence[Dataset], plane: Plane, look: Look, identity: Identity) -> Dataset:
     """Return the header of one level: all but the size of frames, their number, and pixels.
 
     Parameters
     ----------
-    origin : Dataset
-        Header of the source's level; not changed.
+    origins : sequence of Dataset
+        Headers of the source's level, see `Source.datasets`; not changed.
     plane : Plane
         Where the image lies.
     look : Look
@@ -112,6 +133,7 @@ def header_of(origin: Dataset, plane: Plane, look: Look, identity: Identity) -> 
     identity : Identity
         What the object says of itself.
     """
+    origin = origins[0]
     header = _entities(origin, look, identity)
     for keyword, usual in _AS_IN_SOURCE.items():
         if keyword in origin and not origin[keyword].is_empty:
@@ -125,7 +147,7 @@ def header_of(origin: Dataset, plane: Plane, look: Look, identity: Identity) -> 
         header.LossyImageCompressionMethod = [*_methods(origin), _METHOD]
     _describe_pixels(header, plane, look)
     _describe_place(header, plane, look)
-    _describe_origin(header, origin, look)
+    _describe_origin(header, origins, look)
     _describe_pyramid(header, identity)
     return header
 
@@ -147,12 +169,33 @@ def _entities(origin: Dataset, look: Look, identity: Identity) -> Dataset:
         **told,
     )
     header.copy_patient_and_study_information(origin)
-    header.copy_specimen_information(origin)
+    _describe_specimen(header, origin)
     header.ContributingEquipmentSequence = equipment
     if identity.creator:
         header.OperatorsName = identity.creator
     identity.sign(header)
     return header
+
+
+def _describe_specimen(header: highdicom.SOPClass, origin: Dataset) -> None:
+    """Say of which glass slide and specimen it is, as whole-slide images have to (PS3.3 A.32.8)."""
+    header.copy_specimen_information(origin)
+    header.SpecimenDescriptionSequence = copy.deepcopy(header.get("SpecimenDescriptionSequence"))
+    _check_named(header, _OF_CONTAINER, origin)
+    for specimen in header.SpecimenDescriptionSequence:
+        _check_named(specimen, _OF_SPECIMEN, origin)
+
+
+def _check_named(told: Dataset, wanted: dict[str, bool], origin: Dataset) -> None:
+    """Refuse what lacks an attribute of type 1, and leave those of type 2 empty."""
+    for keyword, may_be_empty in wanted.items():
+        if may_be_empty and keyword not in told:
+            setattr(told, keyword, None)
+        elif not (may_be_empty or told.get(keyword)):
+            raise SlideError(
+                f"Instance {origin.SOPInstanceUID}: {keyword} is missing, without which no "
+                "whole-slide image can be written; masks, heat maps and annotations can."
+            )
 
 
 def _describe_pixels(header: Dataset, plane: Plane, look: Look) -> None:
@@ -201,29 +244,40 @@ def _describe_place(header: Dataset, plane: Plane, look: Look) -> None:
     header.NumberOfOpticalPaths = 1
 
 
-def _describe_origin(header: Dataset, origin: Dataset, look: Look) -> None:
+def _describe_origin(header: Dataset, origins: Sequence[Dataset], look: Look) -> None:
     """Say what the image was made of (PS3.3 C.7.6.1, C.7.6.16.2.6, C.12.2)."""
     from pydicom.dataset import Dataset
 
-    instance = Dataset()
-    instance.ReferencedSOPClassUID = origin.SOPClassUID
-    instance.ReferencedSOPInstanceUID = origin.SOPInstanceUID
     series = Dataset()
-    series.SeriesInstanceUID = origin.SeriesInstanceUID
-    series.ReferencedInstanceSequence = [copy.deepcopy(instance)]
+    series.SeriesInstanceUID = origins[0].SeriesInstanceUID
+    series.ReferencedInstanceSequence = [_reference(origin) for origin in origins]
     header.ReferencedSeriesSequence = [series]
-    instance.PurposeOfReferenceCodeSequence = [
-        coded("DCM:SourceImageForImageProcessingOperation", "the purpose of a source image")
-    ]
-    header.SourceImageSequence = [copy.deepcopy(instance)]
+    header.SourceImageSequence = [_source_image(origin) for origin in origins]
     if look.description:
         header.DerivationDescription = look.description
     derivation = Dataset()
     derivation.DerivationCodeSequence = [
         coded("DCM:UnspecifiedMethodOfCalculation", "how an image was derived")
     ]
-    derivation.SourceImageSequence = [instance]
+    derivation.SourceImageSequence = [_source_image(origin) for origin in origins]
     header.SharedFunctionalGroupsSequence[0].DerivationImageSequence = [derivation]
+
+
+def _reference(origin: Dataset) -> Dataset:
+    from pydicom.dataset import Dataset
+
+    instance = Dataset()
+    instance.ReferencedSOPClassUID = origin.SOPClassUID
+    instance.ReferencedSOPInstanceUID = origin.SOPInstanceUID
+    return instance
+
+
+def _source_image(origin: Dataset) -> Dataset:
+    instance = _reference(origin)
+    instance.PurposeOfReferenceCodeSequence = [
+        coded("DCM:SourceImageForImageProcessingOperation", "the purpose of a source image")
+    ]
+    return instance
 
 
 def _describe_pyramid(header: Dataset, identity: Identity) -> None:
@@ -237,11 +291,9 @@ def _describe_pyramid(header: Dataset, identity: Identity) -> None:
     header.DimensionOrganizationType = "TILED_FULL"
 
 
-def _optical_path(origin: Dataset, own: bytes | None, profile: bytes | None) -> Dataset:
-    """Return the source's first optical path with a profile: the one wanted, its own, or sRGB."""
-    from pydicom.dataset import Dataset
-
-    path = copy.deepcopy(_first(origin, "OpticalPathSequence") or Dataset())
+def _optical_path(given: Dataset, own: bytes | None, profile: bytes | None) -> Dataset:
+    """Return the source's optical path with a profile: the one wanted, its own, or sRGB."""
+    path = copy.deepcopy(given)
     if not path.get("OpticalPathIdentifier"):
         path.OpticalPathIdentifier = "1"
     if not path.get("IlluminationTypeCodeSequence"):

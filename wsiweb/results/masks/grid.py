@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from operator import index
 from typing import TYPE_CHECKING
 
 from wsiweb.arguments import whole as whole_pair
@@ -97,7 +96,7 @@ class Grid:
             For one that cuts through tiles, is empty, or begins at no whole numbers.
         """
         x, y = whole_pair(location, "location")
-        width, height = (index(edge) for edge in size)
+        width, height = whole_pair(size, "size")
         if width < 1 or height < 1:
             raise ValueError(f"A region of {width} x {height} pixels has none.")
         if x < 0 or y < 0 or x + width > self.size[0] or y + height > self.size[1]:

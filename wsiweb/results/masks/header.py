@@ -63,13 +63,15 @@ class Sheet:
     pyramid_uid: str
 
 
-def header_of(origin: Dataset, plane: Plane, sheet: Sheet, identity: Identity) -> Dataset:
+def header_of(
+    origins: Sequence[Dataset], plane: Plane, sheet: Sheet, identity: Identity
+) -> Dataset:
     """Return the header of one level, without functional groups per frame and pixels.
 
     Parameters
     ----------
-    origin : Dataset
-        Header of the level of the slide that the mask is about.
+    origins : sequence of Dataset
+        Headers of the level of the slide that the mask is about; see `Source.datasets`.
     plane : Plane
         Its matrix.
     sheet : Sheet
@@ -89,7 +91,7 @@ def header_of(origin: Dataset, plane: Plane, sheet: Sheet, identity: Identity) -
     """
     from pydicom.uid import UID
 
-    header = _of_one_tile(origin, plane, sheet, identity)
+    header = _of_one_tile(origins, plane, sheet, identity)
     encoding = sheet.encoding
     header.file_meta.TransferSyntaxUID = UID(encoding.transfer_syntax)
     for keyword in ("PixelData", "PerFrameFunctionalGroupsSequence"):
@@ -104,7 +106,9 @@ def header_of(origin: Dataset, plane: Plane, sheet: Sheet, identity: Identity) -
     return header
 
 
-def _of_one_tile(origin: Dataset, plane: Plane, sheet: Sheet, identity: Identity) -> Dataset:
+def _of_one_tile(
+    origins: Sequence[Dataset], plane: Plane, sheet: Sheet, identity: Identity
+) -> Dataset:
     from highdicom.content import (
         PixelMeasuresSequence,
         PlaneOrientationSequence,
@@ -118,6 +122,7 @@ def _of_one_tile(origin: Dataset, plane: Plane, sheet: Sheet, identity: Identity
     from wsiweb.results.masks.segments import describe
 
     style, encoding = sheet.style, sheet.encoding
+    origin, *others = origins
     geometry = plane.geometry
     # highdicom compares the mask with the slide, so the slide has to be of one tile, too.
     slide = copy.deepcopy(origin)
@@ -151,6 +156,7 @@ def _of_one_tile(origin: Dataset, plane: Plane, sheet: Sheet, identity: Identity
         tile_size=(_SIDE, _SIDE),
         pyramid_uid=sheet.pyramid_uid,
         pyramid_label=identity.name,
+        further_source_images=others,
         **identity.keywords(),
     )
 

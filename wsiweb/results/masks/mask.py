@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wsiweb.results.objects import Objects, ResultObject
     from wsiweb.results.source import Source
 
-__all__ = ["add_mask", "open_mask"]
+__all__ = ["add_mask", "open_mask", "write_matrix"]
 
 _ELSEWHERE = 8  # blocks that others compute at once
 
@@ -128,11 +128,25 @@ def add_mask(  # noqa: PLR0913 - masks differ in this many ways; all but one hav
             parts = (partial(writer.take, *part) for part in parts_of(given, writer.grid))
             _work(parts, threads(), held=threads())
         else:
-            writer.expect(matrix.dtype, matrix.planes)
-            start = location or (0, 0)
-            count = _ELSEWHERE if matrix.elsewhere else threads()
-            _work(_blocks(writer, matrix, start), count, held=4 * count)
+            write_matrix(writer, matrix, location or (0, 0))
         return writer.close()
+
+
+def write_matrix(writer: MaskWriter, matrix: Matrix, start: tuple[int, int] = (0, 0)) -> None:
+    """Write an array, block by block, in threads.
+
+    Parameters
+    ----------
+    writer : MaskWriter
+        Takes the blocks; it is not closed.
+    matrix : Matrix
+        The array.
+    start : tuple of int
+        Where it begins (x, y) in the matrix that the writer fills.
+    """
+    writer.expect(matrix.dtype, matrix.planes)
+    count = _ELSEWHERE if matrix.elsewhere else threads()
+    _work(_blocks(writer, matrix, start), count, held=4 * count)
 
 
 def open_mask(  # noqa: PLR0913 - as above

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wsiweb.arguments import path_of, shown
+from wsiweb.results.arrays import array_of, check_function, computed, declared, described
+from wsiweb.results.masks.files import opened
 from wsiweb.results.masks.grid import Block
-from wsiweb.results.strips import computed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,8 +37,6 @@ _BLOCK = 2**21  # bytes that are read at a time, where chunks are not larger
 _ELSEWHERE = 2**22  # the same where others compute them, which is dear to ask for
 _MOST = 2**26  # bytes that are read at a time, however large chunks are
 _FUNCTION = 2048  # pixels: the widest region that a function is asked for
-_PICTURES = frozenset({".png", ".tif", ".tiff", ".bmp"})
-_ZARR = ("zarr.json", ".zarray", ".zgroup")  # what says that a folder is zarr's
 _HOW = (
     "A mask is a numpy, zarr or dask array, a path to a .npy, .zarr, .png or .tif file, a function "
     "of location and size, or an iterable of (column, row, tile) or (location, array)"
@@ -175,104 +174,76 @@ def matrix_of(mask: Any) -> Matrix | None:
         For a path to nothing.
     """
     if isinstance(mask, (str, os.PathLike)):
-        return _of_array(_opened(Path(mask)))
+        return _of_array(opened(path_of(mask, "A mask")))
+    if hasattr(mask, "compute") and not isinstance(getattr(mask, "shape", None), tuple):
+        raise ValueError(
+            f"A mask is no {type(mask).__name__} of dask: compute it, or make an array of it, such "
+            "as with dask.array.from_delayed."
+        )
     if hasattr(mask, "array_keys"):  # of zarr's groups
         raise ValueError(f"A zarr group is no mask: give an array in it{_named(mask)}.")
     chunked = hasattr(mask, "chunks") and hasattr(mask, "shape")
-    if not chunked and hasattr(mask, "__array__"):
-        mask = np.asanyarray(mask)  # masked ones stay so, block by block they are filled
+    if not chunked and (hasattr(mask, "__array__") or _is_nested(mask)):
+        mask = array_of(mask, "A mask")  # masked ones stay so, block by block they are filled
     if chunked or isinstance(mask, np.ndarray):
         return _of_array(mask)
-    if callable(mask) or hasattr(mask, "__iter__"):
+    if callable(mask):
+        check_function(mask, "A mask")
+        return None
+    if hasattr(mask, "__iter__"):
         return None
     raise ValueError(f"{_HOW}, not {type(mask).__name__}.")
 
 
+def _is_nested(mask: Any) -> bool:
+    """Whether lists or tuples hold numbers, and not tiles with their places."""
+    if not isinstance(mask, (list, tuple)):
+        return isinstance(mask, memoryview)
+    first: Any = mask[0] if mask else None
+    if not isinstance(first, tuple) or not first:
+        return bool(mask)
+    return _depth(first[0]) == _depth(first[-1])  # a place has fewer axes than its tile
+
+
+def _depth(given: Any) -> int:
+    """Return how many axes nested lists have, going by what comes first in them."""
+    if isinstance(given, (list, tuple)):
+        return 1 + (_depth(given[0]) if given else 0)
+    return np.ndim(given) if hasattr(given, "__array__") else 0
+
+
 def _of_array(array: Any) -> Matrix:
-    shape = tuple(array.shape)
-    whole = all(isinstance(length, (int, np.integer)) for length in shape)  # dask may not know
-    if len(shape) not in {2, 3} or not whole or not all(shape):
+    shape, dtype = declared(array, "A mask")
+    if len(shape) not in {2, 3} or not all(shape):
         raise ValueError(
             "A mask has shape (rows, columns), or (rows, columns, segments) with a plane for each; "
             f"the one that was given has {shape}."
         )
     chunks: Any = getattr(array, "chunks", None)
     elsewhere = bool(chunks) and not isinstance(chunks[0], int)
-    if elsewhere:  # dask lists its chunks, which need not be alike
-        chunks = [max(lengths) for lengths in chunks]
+    try:
+        if elsewhere:  # dask lists its chunks, which need not be alike
+            chunks = [max(lengths) for lengths in chunks]
+        rows, columns = (int(chunks[0]), int(chunks[1])) if chunks else shape[:2]
+    except (TypeError, ValueError):
+        rows = columns = 0
+    if min(rows, columns) < 1:
+        raise ValueError(
+            f"A mask is given as an array in chunks, as zarr and dask have them; the "
+            f"{type(array).__name__} that was given says of its chunks: {shown(array.chunks)}."
+        )
     return Matrix(
         array=array,
-        shape=tuple(int(length) for length in shape),
-        dtype=np.dtype(array.dtype),
-        chunks=(int(chunks[1]), int(chunks[0])) if chunks else None,
+        shape=shape,
+        dtype=dtype,
+        chunks=(columns, rows) if chunks else None,
         elsewhere=elsewhere,
     )
-
-
-def _opened(path: Path) -> Any:
-    """Return the array that a file holds."""
-    if not path.exists():
-        raise FileNotFoundError(f"There is no mask at {path}.")
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return _Npy(path)
-    if path.is_dir() and (suffix == ".zarr" or any((path / name).exists() for name in _ZARR)):
-        return _zarr(path)
-    if suffix in _PICTURES:
-        return _picture(path)
-    raise ValueError(f"{_HOW}; {path.name} is none of these.")
-
-
-def _zarr(path: Path) -> Any:
-    import zarr
-
-    try:
-        return zarr.open_array(path, mode="r")
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path} holds no zarr array ({error}). If it is a group, give the path of an array in "
-            f"it, such as {path / 'name'}, or the array itself."
-        ) from error
 
 
 def _named(group: Any) -> str:
     names = sorted(group.array_keys())
     return f", such as {names[0]!r}" if names else ""
-
-
-def _picture(path: Path) -> NDArray[Any]:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            if picture.mode not in {"1", "L", "P", "F"} and not picture.mode.startswith("I"):
-                raise ValueError(
-                    f"{path.name} is a picture in colour ({picture.mode}); a mask has one number "
-                    "for each pixel."
-                )
-            return np.asarray(picture)
-    except (OSError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"{path.name} cannot be read as a picture: {error} Keep a large mask as .npy or .zarr."
-        ) from error
-
-
-class _Npy:
-    """A .npy file that is mapped anew for each read: what was read leaves memory with the map."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        mapped = self._mapped()
-        self.shape, self.dtype = mapped.shape, mapped.dtype
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        return np.array(self._mapped()[key])
-
-    def _mapped(self) -> NDArray[Any]:
-        try:
-            return np.load(self._path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise ValueError(f"{self._path} cannot be read as an array: {error}") from error
 
 
 def parts_of(mask: Function | Tiles, grid: Grid) -> Iterator[tuple[Block, NDArray[Any]]]:
@@ -300,8 +271,12 @@ def parts_of(mask: Function | Tiles, grid: Grid) -> Iterator[tuple[Block, NDArra
     if callable(mask):
         yield from _asked(mask, grid)
         return
-    given: Iterable[Any] = mask
-    for item in given:
+    try:
+        items = iter(mask)
+    except TypeError as error:
+        raise ValueError(f"{_HOW}, not {type(mask).__name__}: {error}.") from error
+    item: Any
+    for item in items:
         if not isinstance(item, tuple) or len(item) not in {2, 3}:
             raise ValueError(
                 f"{_HOW}; what was given yields {type(item).__name__}, not a tuple of two or three."
@@ -319,11 +294,12 @@ def _asked(function: Function, grid: Grid) -> Iterator[tuple[Block, NDArray[Any]
     for y in range(0, grid.size[1], height):
         for x in range(0, grid.size[0], width):
             size = (min(width, grid.size[0] - x), min(height, grid.size[1] - y))
-            pixels = plain(function((x, y), size))
-            if pixels.shape[:2] != size[::-1]:
+            given = function((x, y), size)
+            pixels = plain(given)
+            if pixels.ndim not in {2, 3} or pixels.shape[:2] != size[::-1]:
                 raise ValueError(
                     f"The function was asked for {size[0]} x {size[1]} pixels (width x height) at "
-                    f"{(x, y)}, so for shape {size[::-1]}; it returned {pixels.shape}."
+                    f"{(x, y)}, so for shape {size[::-1]}; it returned {described(given, pixels)}."
                 )
             yield Block((x, y), size), pixels
 
@@ -336,7 +312,7 @@ def plain(pixels: ArrayLike) -> NDArray[Any]:
     >>> plain(np.ma.masked_array([[1, 2]], [[True, False]])).tolist()
     [[0, 2]]
     """
-    array = computed(pixels)
+    array = array_of(computed(pixels), "A part of a mask")
     return array.filled(0) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
+from wsiweb.arguments import positive
 from wsiweb.results.planes import Plane
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["coarser", "fitted", "whole"]
 
+_LONGEST_EDGE = 2**32  # pixels: TotalPixelMatrixColumns is of VR UL
 _COARSER = 1.1  # times the size of a pixel, from which on another level is worth having
 
 
@@ -27,15 +28,19 @@ def whole(pyramid: Pyramid, *, level: int | None, mpp: float | None) -> Plane:
     """
     _check_one(level, mpp)
     if mpp is None:
-        return Plane.at_level(pyramid, level or 0)
+        return Plane.at_level(pyramid, 0 if level is None else level)
     base = Plane.at_level(pyramid, 0)
-    if not (math.isfinite(mpp) and mpp > 0):
-        raise ValueError(f"mpp is a positive number of micrometres per pixel, not {mpp!r}.")
+    mpp = positive(mpp, "mpp", "micrometres per pixel")
     across, down = (
-        max(1, round(edge * spacing * 1000 / mpp))
+        edge * spacing * 1000 / mpp
         for edge, spacing in zip(base.size, base.geometry.spacing, strict=True)
     )
-    return Plane.at_mpp(pyramid, mpp, (across, down))
+    if not (0.5 < max(across, down) < _LONGEST_EDGE):
+        raise ValueError(
+            f"At mpp={mpp:g} the slide has {across:.3g} x {down:.3g} pixels, and no mask has; the "
+            f"pixels of level 0 have {base.geometry.spacing[0] * 1000:g} micrometres."
+        )
+    return Plane.at_mpp(pyramid, mpp, (max(1, round(across)), max(1, round(down))))
 
 
 def fitted(

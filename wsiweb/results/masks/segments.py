@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from wsiweb.arguments import shown, whole_number
 from wsiweb.results.codes import category_of, coded
-from wsiweb.results.texts import check_text
-from wsiweb.wire.uris import is_uid
+from wsiweb.results.texts import check_prose, check_text, check_uid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -72,15 +74,8 @@ class Segment:
     def __post_init__(self) -> None:
         check_text("the label of a segment", self.label, _LONGEST)
         check_text("the tracking identifier of a segment", self.tracking_id, _LONGEST, least=0)
-        if self.tracking_uid and not is_uid(self.tracking_uid):
-            raise ValueError(
-                f"tracking_uid of segment {self.label!r} is {self.tracking_uid!r}: no UID."
-            )
-        if len(self.description) > _LONGEST_TEXT:
-            raise ValueError(
-                f"The description of segment {self.label!r} has {len(self.description)} "
-                f"characters; up to {_LONGEST_TEXT} can be written."
-            )
+        check_uid(f"tracking_uid of segment {self.label!r}", self.tracking_uid, least=0)
+        check_prose(f"the description of segment {self.label!r}", self.description, _LONGEST_TEXT)
         if bool(self.tracking_id) != bool(self.tracking_uid):
             raise ValueError(
                 f"Segment {self.label!r} is to be tracked by an identifier and a UID: give both "
@@ -103,12 +98,13 @@ def segments_of(given: Segments) -> tuple[Segment, ...]:
     Returns
     -------
     tuple of Segment
-        Their types are codes.
+        Their types are codes, and so are categories where they are given.
 
     Raises
     ------
     ValueError
-        For none, too many, two of one label, or a name that is in no dictionary.
+        For none, too many, two of one label, what has no order, or a name that is in no
+        dictionary.
 
     Examples
     --------
@@ -116,7 +112,7 @@ def segments_of(given: Segments) -> tuple[Segment, ...]:
     ['Neoplasm', 'Necrosis']
     """
     single = isinstance(given, (str, Segment)) or hasattr(given, "scheme_designator")
-    listed: list[Any] = [given] if single else list(given)  # pyright: ignore[reportArgumentType]
+    listed: list[Any] = [given] if single else _listed(given)
     if not 1 <= len(listed) <= _MOST:
         raise ValueError(
             f"A segmentation has 1 to {_MOST} segments; {len(listed)} were given."
@@ -133,10 +129,23 @@ def segments_of(given: Segments) -> tuple[Segment, ...]:
     return found
 
 
+def _listed(given: Any) -> list[Any]:
+    # The order of a set is anybody's guess, and numbers in a mapping would not be looked at.
+    ordered = not isinstance(given, (bytes, Mapping, AbstractSet)) and hasattr(given, "__iter__")
+    if not ordered or isinstance(given, type):
+        raise ValueError(
+            "segments are names, codes or Segment(...), one or a list of them with number 1 first; "
+            f"{shown(given)} was given."
+        )
+    return list(given)
+
+
 def _segment(given: Any) -> Segment:
     if isinstance(given, Segment):
+        if given.category is not None:
+            given = replace(given, category=coded(given.category, "the category of a segment"))
         if given.type is not None:
-            return given
+            return replace(given, type=coded(given.type, "the type of a segment"))
         return _typed(given, given.label)
     if isinstance(given, str):
         label = given.rpartition(":")[2].strip()
@@ -177,13 +186,17 @@ def describe(segments: Sequence[Segment], algorithm: Algorithm | None) -> list[S
     identification = None if algorithm is None else algorithm.sequence()
     described: list[SegmentDescription] = []
     for number, segment in enumerate(segments, 1):
-        kind = coded(segment.type or segment.label, "the type of a segment")
+        kind = coded(
+            segment.label if segment.type is None else segment.type, "the type of a segment"
+        )
         category = segment.category
         one = SegmentDescription(
             segment_number=number,
             segment_label=segment.label,
             segmented_property_category=(
-                coded(category, "the category of a segment") if category else category_of(kind)
+                category_of(kind)
+                if category is None
+                else coded(category, "the category of a segment")
             ),
             segmented_property_type=kind,
             algorithm_type=made_by,
@@ -204,13 +217,13 @@ def _rgb(color: Color) -> tuple[int, int, int]:
     try:
         if isinstance(color, str):
             return ImageColor.getrgb(color)[:3]
-        red, green, blue = (int(one) for one in color)
+        red, green, blue = (whole_number(one, "a colour") for one in color)
     except (TypeError, ValueError):
         red = green = blue = -1
     if not all(0 <= one <= 255 for one in (red, green, blue)):
         raise ValueError(
-            f'A colour is "#ff8000", a name such as "orange", or three numbers of 0 to 255; '
-            f"{color!r} was given."
+            f'A colour is "#ff8000", a name such as "orange", or three whole numbers of 0 to 255; '
+            f"{shown(color)} was given."
         )
     return red, green, blue
 

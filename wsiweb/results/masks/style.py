@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from wsiweb.pixels.pyramid import MOST_PIXELS
+from wsiweb.arguments import choice, edges, flag, shown
+from wsiweb.pixels.image import MOST_PIXELS
+from wsiweb.results.texts import check_text
 
 __all__ = ["FractionalType", "MaskKind", "Profile", "Style"]
 
@@ -17,7 +19,7 @@ FractionalType = Literal["probability", "occupancy"]
 _TILE = 512  # pixels: of larger ones viewers fetch more than they show, of smaller ones too many
 _LEAST_TILE = 16
 _LONGEST = 64  # characters of a description, VR LO
-_LABEL = re.compile(r"[A-Z0-9_ ]{0,16}")  # VR CS
+_LABEL = re.compile(r"(?:[A-Z][A-Z0-9_ ]{0,15})?")  # VR CS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Style:
         What fractions are of: ``"probability"`` that the pixel belongs to the segment, or
         ``"occupancy"``: the share of its area that does.
     label : str
-        ContentLabel: up to 16 capital letters, digits, blanks and underscores.
+        ContentLabel: up to 16 capital letters, digits, blanks and underscores, a letter first.
     description : str
         ContentDescription: up to 64 characters.
 
@@ -62,48 +64,41 @@ class Style:
     description: str = ""
 
     def __post_init__(self) -> None:
-        for name, value, choices in (
-            ("kind", self.kind, get_args(MaskKind)),
-            ("profile", self.profile, get_args(Profile)),
-            ("fractional_type", self.fractional_type, get_args(FractionalType)),
-        ):
-            if value not in choices:
-                raise ValueError(f"{name} is one of {', '.join(choices)}, not {value!r}.")
+        choice(self.kind, "kind", get_args(MaskKind))
+        choice(self.profile, "profile", get_args(Profile))
+        choice(self.fractional_type, "fractional_type", get_args(FractionalType))
+        flag(self.pyramid, "pyramid")
         if (self.kind, self.profile) == ("labelmap", "slim"):
             raise ValueError(
                 'No viewer of the profile "slim" can show a label map: give profile="standard", '
                 'or kind="binary".'
             )
-        if not _LABEL.fullmatch(self.label):
+        if not _is_label(self.label):
             raise ValueError(
                 "The label of a segmentation has up to 16 capital letters, digits, blanks and "
-                f"underscores; {self.label!r} was given. The description may be any text."
+                f"underscores, a letter first; {shown(self.label)} was given. The description may "
+                "be any text."
             )
-        if len(self.description) > _LONGEST or "\\" in self.description:
-            raise ValueError(
-                f"The description of a segmentation has up to {_LONGEST} characters and no "
-                f"backslash; {self.description!r} was given."
-            )
-        _check_tile(self.tile)
+        check_text("the description of a segmentation", self.description, _LONGEST, least=0)
+        _check_tile(self.tile_size)
 
     @property
     def tile(self) -> tuple[int, int]:
         """Width and height of a tile in pixels."""
-        given: Any = self.tile_size
-        if given is None:
-            return _TILE, _TILE
-        return (given, given) if isinstance(given, int) else given
+        return (_TILE, _TILE) if self.tile_size is None else edges(self.tile_size, "tile_size")
 
 
-def _check_tile(tile: Any) -> None:
-    try:
-        width, height = tile
-        whole = all(edge == int(edge) for edge in tile)
-    except (TypeError, ValueError):
-        width, height, whole = 0, 0, False
-    fits = whole and min(width, height) >= _LEAST_TILE and max(width, height) < 2**16
+def _is_label(text: Any) -> bool:
+    return isinstance(text, str) and _LABEL.fullmatch(text) is not None
+
+
+def _check_tile(given: Any) -> None:
+    if given is None:
+        return
+    width, height = edges(given, "tile_size")
+    fits = min(width, height) >= _LEAST_TILE and max(width, height) < 2**16
     if not fits or width * height > MOST_PIXELS:
         raise ValueError(
             f"tile_size is a number of pixels, or width and height, of {_LEAST_TILE} to 65535 each "
-            f"and {MOST_PIXELS} pixels in all; {tile!r} was given."
+            f"and {MOST_PIXELS} pixels in all; {shown(given)} was given."
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["MaskWriter"]
 
 _WAITING = 2**24  # bytes of tiles of coarser levels that wait in memory
+_MOST_TILES = 2**31 - 1  # NumberOfFrames is of VR IS
 _BASIC_LIMIT = 2**32  # bytes, from which on offsets want more than 32 bits
 
 
@@ -78,8 +79,14 @@ class MaskWriter:
         self._segments = segments_of(segments)
         levels = coarser(source.pyramid, plane) if style.pyramid else []
         self._planes = [plane, *levels]
-        self._origins = [source.dataset(one.level.index) for one in self._planes]
+        self._origins = [source.datasets(one.level.index) for one in self._planes]
         self.grid = Grid(plane.size, style.tile)
+        if self.grid.columns * self.grid.rows > _MOST_TILES:
+            raise ValueError(
+                f"{plane.size[0]} x {plane.size[1]} pixels in tiles of {style.tile[0]} x "
+                f"{style.tile[1]} are more tiles than a file can have frames: give a larger "
+                "tile_size, or a coarser level or mpp."
+            )
         self._written = np.zeros((self.grid.rows, self.grid.columns), np.bool_)
         # Known when the first tile comes, or is told of.
         self._contents: Contents | None = None
@@ -92,6 +99,13 @@ class MaskWriter:
         self._lock = threading.RLock()
         self._open = True
         self._made: tuple[ResultObject, ...] = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A MaskWriter cannot be pickled or copied: it writes files, and in this process. "
+            "Compute tiles in others and write here what they return, or give add_mask a dask "
+            "array."
+        )
 
     def write(self, column: int, row: int, tile: ArrayLike) -> None:
         """Write a tile.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 from wsiweb import loop
+from wsiweb.arguments import level_of, real_pair
 from wsiweb.errors import SlideError
 from wsiweb.results.reading.groups import GroupData, GroupHeader, MeasurementData, shapes_from
 from wsiweb.results.shapes.outlines import to_shapely
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from wsiweb.pixels.pyramid import Level, Pyramid
+    from wsiweb.pixels.pyramid import Pyramid
     from wsiweb.results.reading.bulk import BulkValues, Steps
     from wsiweb.results.reading.concepts import Concept
     from wsiweb.results.reading.slide_pixels import SlidePixels
@@ -134,6 +134,15 @@ class AnnotationGroup:
         return self._header.algorithm
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """OpticalPathIdentifier of the channels that they are about, as in `Level.channels`.
+
+        All channels of the slide, unless the group names some.
+        """
+        named = self._header.paths
+        return self._pyramid.levels[0].channels if named is None else named
+
+    @property
     def quantities(self) -> tuple[tuple[Concept, Concept], ...]:
         """Name and unit of each measurement."""
         return self._header.quantities
@@ -167,7 +176,7 @@ class AnnotationGroup:
         """Fetch the annotations, on the library's event loop; see `shapes`."""
         if self._shapes is None:
             data = await self._data()
-            place, dimensions = await self._place.found()
+            place, dimensions = self._place.found()
             try:
                 self._shapes = await loop.in_pool(
                     shapes_from, self._header, data, place, dimensions
@@ -210,7 +219,7 @@ class AnnotationGroup:
         ValueError
             For a window of negative size.
         """
-        return self._places.window(location, size)
+        return self._places.window(real_pair(location, "location"), real_pair(size, "size"))
 
     def tiles(self, level: int) -> list[tuple[int, int]]:
         """Return the tiles of a level that annotations touch.
@@ -231,7 +240,7 @@ class AnnotationGroup:
         IndexError
             For a level that the slide does not have.
         """
-        return self._places.tiles(_level(self._pyramid, level))
+        return self._places.tiles(level_of(self._pyramid.levels, level))
 
     def to_shapely(self) -> NDArray[Any]:
         """Return the annotations as an array of shapely geometries, shape (count,)."""
@@ -286,12 +295,3 @@ class AnnotationGroup:
     def _wrong(self, words: str) -> SlideError:
         uid = self._place.instance_uid
         return SlideError(f"Instance {uid}, annotation group {self.number}: {words}.")
-
-
-def _level(pyramid: Pyramid, number: int) -> Level:
-    number = index(number)
-    if not 0 <= number < len(pyramid.levels):
-        raise IndexError(
-            f"There is no level {number}; the slide has 0 to {len(pyramid.levels) - 1}."
-        )
-    return pyramid.levels[number]

@@ -7,31 +7,31 @@ fetched when a group is looked at, and kept until it is closed.
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from wsiweb import loop
+from wsiweb.arguments import choice, file_of, folder_of, level_of, real_pair
 from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.results.reading.annotation_group import GROUPS, AnnotationGroup
 from wsiweb.results.reading.bulk import BulkValues
 from wsiweb.results.reading.find import find
 from wsiweb.results.reading.slide_pixels import SlidePixels
-from wsiweb.results.shapes.features import geojson, write_geojson
+from wsiweb.results.shapes.features import ObjectType, geojson, write_geojson
 from wsiweb.results.shapes.outlines import to_shapely
 
 if TYPE_CHECKING:
     import datetime
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from wsiweb.frames import Frames
     from wsiweb.pixels.pyramid import Pyramid
     from wsiweb.results.reading.find import Stored
-    from wsiweb.results.shapes.features import ObjectType
     from wsiweb.results.shapes.shapes import Shapes
 
 __all__ = ["Annotations", "read_annotations"]
@@ -98,7 +98,7 @@ class Annotations:
         self._connect = connect
         self._client = connect().client
         self._values = values = BulkValues(self._client, stored)
-        place = SlidePixels(pyramid, stored, self._client)
+        place = SlidePixels(pyramid, stored)
         try:
             self._groups = tuple(
                 AnnotationGroup(pyramid, item, number, values, place)
@@ -169,6 +169,7 @@ class Annotations:
 
         See `AnnotationGroup.window`.
         """
+        location, size = real_pair(location, "location"), real_pair(size, "size")
         return tuple(group.window(location, size) for group in self.groups)
 
     def tiles(self, level: int) -> list[tuple[int, int]]:
@@ -176,6 +177,7 @@ class Annotations:
 
         See `AnnotationGroup.tiles`.
         """
+        level_of(self._pyramid.levels, level)  # of annotations without groups, too
         found = {tile for group in self.groups for tile in group.tiles(level)}
         return sorted(found, key=lambda tile: (tile[1], tile[0]))
 
@@ -203,13 +205,15 @@ class Annotations:
         bytes
             A FeatureCollection; the label of a group is the class of its features.
         """
+        choice(object_type, "object_type", get_args(ObjectType))
         return geojson(self.shapes(), object_type=object_type)
 
     def save_geojson(
         self, path: str | os.PathLike[str], *, object_type: ObjectType = "annotation"
     ) -> None:
         """Write all annotations to a file of GeoJSON, whole or not at all; see `to_geojson`."""
-        write_geojson(path, self.shapes(), object_type=object_type)
+        choice(object_type, "object_type", get_args(ObjectType))
+        write_geojson(file_of(path, "path"), self.shapes(), object_type=object_type)
 
     def save(self, folder: str | os.PathLike[str]) -> tuple[Path]:
         """Fetch the object into a folder, which is made if it is not there, as it is stored.
@@ -224,7 +228,7 @@ class Annotations:
         ArchiveError
             When the archive does not send it.
         """
-        path = Path(folder) / f"{self.instance_uid}.dcm"
+        path = folder_of(folder, "save") / f"{self.instance_uid}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         uids = (self.study_uid, self.series_uid, self.instance_uid)
         loop.run(self._client.instance(*uids, path))

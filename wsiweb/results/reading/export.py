@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wsiweb.arguments import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -69,7 +71,7 @@ def _cuts(length: int, chunk: int) -> tuple[int, ...]:
 
 
 def _check_chunk(chunk: int) -> None:
-    if chunk < 1:
+    if whole_number(chunk, "chunk") < 1:
         raise ValueError(f"A chunk has at least one pixel along its edge, not {chunk}.")
 
 
@@ -97,7 +99,7 @@ def to_zarr(
     except ImportError as error:
         raise ValueError('Zarr is not installed: pip install "wsiweb[arrays]".') from error
     _check_chunk(chunk)
-    if path.exists():
+    if path.exists() or path.is_symlink():
         raise FileExistsError(f"{path} is there already; give another path.")
     width, height = size
     part = path.with_name(f".{path.name}.part")

@@ -101,6 +101,8 @@ class GroupHeader:
         Whether all points have one height, which is not stored with each.
     quantities : Quantities
         What was measured.
+    paths : tuple of str or None
+        OpticalPathIdentifier of the channels that they are about; None for all.
     """
 
     number: int
@@ -116,6 +118,7 @@ class GroupHeader:
     algorithm: str
     has_common_z: bool
     quantities: Quantities
+    paths: tuple[str, ...] | None
 
     @classmethod
     def of(cls, item: Attributes, place: int) -> GroupHeader:
@@ -162,6 +165,7 @@ class GroupHeader:
                 )
                 for one in item.items("MeasurementsSequence")
             ),
+            paths=_paths(item),
         )
 
     @functools.cached_property
@@ -173,6 +177,14 @@ class GroupHeader:
     def class_name(self) -> str:
         """The label, unless it says no more than the kind."""
         return "" if self.label.lower() == self.kind else self.label
+
+
+def _paths(item: Attributes) -> tuple[str, ...] | None:
+    """Return which optical paths a group is about; None for all, and where that is not said."""
+    given = item.texts("ReferencedOpticalPathIdentifier")
+    named = tuple(name.strip() for name in given if name.strip())
+    applies_to_all = item.text("AnnotationAppliesToAllOpticalPaths").strip().upper() == "YES"
+    return None if applies_to_all else named or None
 
 
 def shapes_from(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from operator import index
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from wsiweb import loop
-from wsiweb.arguments import whole
+from wsiweb.arguments import edges, file_of, folder_of, level_of, whole
 from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.frames import Priority
 from wsiweb.pictures import check_target, save_bytes
@@ -32,13 +30,15 @@ if TYPE_CHECKING:
     import datetime
     import os
     from collections.abc import Callable
+    from pathlib import Path
 
     import dask.array
     import zarr
     from numpy.typing import NDArray
 
     from wsiweb.frames import Frames
-    from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
+    from wsiweb.pixels.image import TiledImage
+    from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.results.heatmaps.palettes import Palette
     from wsiweb.results.reading.concepts import Concept
     from wsiweb.results.reading.find import Stored
@@ -245,7 +245,7 @@ class HeatMap:
         numpy.ndarray
             As from `read_region`.
         """
-        box = whole(size if isinstance(size, tuple) else (size, size), "size")
+        box = edges(size, "size")
         if min(box) < 1:
             raise ValueError(f"A thumbnail has at least one pixel; {size} was asked for.")
         width, height = self._pyramid.levels[0].size
@@ -294,7 +294,7 @@ class HeatMap:
             As `read_region`; or when zarr is not installed.
         """
         window = functools.partial(self._window, level)
-        return to_zarr(Path(path), window, self._level(level).size, self.dtype, chunk)
+        return to_zarr(folder_of(path, "path"), window, self._level(level).size, self.dtype, chunk)
 
     def save(self, folder: str | os.PathLike[str]) -> tuple[Path]:
         """Fetch its object into a folder, which is made if it is not there, as it is stored.
@@ -309,7 +309,7 @@ class HeatMap:
         ArchiveError
             When the archive does not send it.
         """
-        path = Path(folder) / f"{self.instance_uid}.dcm"
+        path = folder_of(folder, "save") / f"{self.instance_uid}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         uids = (self.study_uid, self.series_uid, self.instance_uid)
         loop.run(self._frames.client.instance(*uids, path))
@@ -340,7 +340,7 @@ class HeatMap:
         """
         from PIL import Image
 
-        target = Path(path)
+        target = file_of(path, "path")
         if target.suffix.lower() != ".png":
             raise ValueError(f"{target.name!r} does not end in .png.")
         table = palette_table(palette)
@@ -364,11 +364,7 @@ class HeatMap:
     # How it is read -------------------------------------------------------------------------
 
     def _level(self, number: int) -> Level:
-        number = index(number)
-        levels = self._pyramid.levels
-        if not 0 <= number < len(levels):
-            raise IndexError(f"There is no level {number}; the slide has 0 to {len(levels) - 1}.")
-        return levels[number]
+        return level_of(self._pyramid.levels, number)
 
     def _grid(self, location: Pair, level: int, size: Pair) -> Grid:
         factor = self._level(level).downsample

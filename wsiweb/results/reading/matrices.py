@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Sequence
 
+    from wsiweb.pixels.image import TiledImage
     from wsiweb.pixels.instance import Header
-    from wsiweb.pixels.pyramid import Pyramid, TiledImage
+    from wsiweb.pixels.pyramid import Pyramid
     from wsiweb.results.reading.find import Stored
     from wsiweb.results.reading.segments import StoredSegment
 

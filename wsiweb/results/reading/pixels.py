@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from wsiweb.pixels.pyramid import TiledImage
+    from wsiweb.pixels.image import TiledImage
     from wsiweb.settings import Settings
 
 __all__ = ["Pixels"]

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wsiweb.pixels.pyramid import Pyramid, TiledImage
+    from wsiweb.pixels.image import TiledImage
+    from wsiweb.pixels.pyramid import Pyramid
 
 __all__ = ["Grid", "Placement", "Source", "best_for"]
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wsiweb import loop
+from wsiweb.arguments import folder_of
 from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.pixels.optional import if_readable
 from wsiweb.results.reading.concepts import Concept
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import datetime
     import os
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -208,7 +209,7 @@ class Report:
             When the archive does not send it.
         """
         one = self._stored
-        path = Path(folder) / f"{one.instance_uid}.dcm"
+        path = folder_of(folder, "save") / f"{one.instance_uid}.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         client = self._connect().client
         loop.run(client.instance(one.study_uid, one.series_uid, one.instance_uid, path))
@@ -350,16 +351,14 @@ class _Groups:
         images = [one for one in _items(item) if _kind(one) == "IMAGE"]
         reference = images[0].item("ReferencedSOPSequence") if images else Attributes()
         uid = reference.text("ReferencedSOPInstanceUID").strip()
-        for level in self._pyramid.levels:
-            if uid in level.instance_uids:
-                break
-        else:
+        level = self._pyramid.level_of(uid)
+        if level is None:
             return None
         frame = reference.integer("ReferencedFrameNumber")
         if frame is None or item.text("PixelOriginInterpretation").strip().upper() != "FRAME":
             return points * level.downsample
         try:
-            column, row, _, _ = level.frames.place(level.instance_uids.index(uid), frame)
+            column, row, _, _ = level.place(uid, frame)
         except IndexError:
             return None
         corner = np.array([column, row]) * level.tile_size

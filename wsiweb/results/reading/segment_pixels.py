@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wsiweb.frames import Priority
-    from wsiweb.pixels.pyramid import TiledImage
+    from wsiweb.pixels.image import TiledImage
     from wsiweb.results.reading.matrices import Matrices
     from wsiweb.results.reading.pixels import Pixels
     from wsiweb.results.reading.placement import Grid

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import io
 import warnings
-from operator import index
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from wsiweb import loop
+from wsiweb.arguments import edges, file_of, folder_of, level_of, whole, whole_number
 from wsiweb.frames import Priority
 from wsiweb.pictures import check_target, save_bytes
 from wsiweb.pixels.tiling import to_level
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
     import datetime
     import os
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     import dask.array
     import zarr
 
     from wsiweb.frames import Frames
-    from wsiweb.pixels.pyramid import Level, Pyramid, TiledImage
+    from wsiweb.pixels.image import TiledImage
+    from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.results.reading.matrices import Matrices, SegmentationType
     from wsiweb.results.reading.segments import StoredSegment
 
@@ -169,7 +170,8 @@ class Segmentation:
         size : tuple of int
             Width and height in pixels of that level.
         segment : int or str, optional
-            Number or label of one segment; by default all of them.
+            Number or label of one segment; by default all of them. Of fractions it has to be
+            said, unless there is but one.
 
         Returns
         -------
@@ -282,7 +284,7 @@ class Segmentation:
         """
         window = functools.partial(self._window, level, segment)
         dtype = self.dtype(segment)
-        return to_zarr(Path(path), window, self._level(level).size, dtype, chunk)
+        return to_zarr(folder_of(path, "path"), window, self._level(level).size, dtype, chunk)
 
     def save(self, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
         """Fetch its objects into a folder, which is made if it is not there, as they are stored.
@@ -298,7 +300,7 @@ class Segmentation:
         ArchiveError
             When the archive does not send one.
         """
-        target = Path(folder)
+        target = folder_of(folder, "save")
         target.mkdir(parents=True, exist_ok=True)
         paths = tuple(target / f"{uid}.dcm" for uid in self.instance_uids)
         loop.run(self._save(paths))
@@ -326,7 +328,7 @@ class Segmentation:
         """
         from PIL import Image
 
-        target = Path(path)
+        target = file_of(path, "path")
         if target.suffix.lower() != ".png":
             raise ValueError(f"{target.name!r} does not end in .png.")
         check_target(target)
@@ -350,16 +352,12 @@ class Segmentation:
     # What is wanted -------------------------------------------------------------------------
 
     def _level(self, number: int) -> Level:
-        number = index(number)
-        levels = self._pyramid.levels
-        if not 0 <= number < len(levels):
-            raise IndexError(f"There is no level {number}; the slide has 0 to {len(levels) - 1}.")
-        return levels[number]
+        return level_of(self._pyramid.levels, number)
 
     def _grid(self, location: Pair, level: int, size: Pair) -> Grid:
         factor = self._level(level).downsample
-        x, y = to_level(_pair(location, "location"), factor)
-        return self._grid_at((x, y), factor, _pair(size, "size"))
+        x, y = to_level(whole(location, "location"), factor)
+        return self._grid_at((x, y), factor, whole(size, "size"))
 
     def _grid_at(self, corner: Pair, factor: float, size: Pair) -> Grid:
         """Return the grid of a region whose corner is given in pixels of its level."""
@@ -367,7 +365,7 @@ class Segmentation:
         return Grid(start, (factor, factor), size, self._pyramid.levels[0].size)
 
     def _fitted(self, size: int | Pair) -> Grid:
-        box = _pair(size if isinstance(size, tuple) else (size, size), "size")
+        box = edges(size, "size")
         if min(box) < 1:
             raise ValueError(f"A thumbnail has at least one pixel; {size} was asked for.")
         width, height = self._pyramid.levels[0].size
@@ -378,12 +376,16 @@ class Segmentation:
     def _segment(self, wanted: int | str | None) -> StoredSegment | None:
         if wanted is None:
             if self.type == "FRACTIONAL":
+                if len(self.segments) == 1:
+                    return self.segments[0]
                 raise ValueError(
                     f"This segmentation holds fractions, which are no labels; say which segment: "
                     f"{self._listed()}."
                 )
             return None
         key = "label" if isinstance(wanted, str) else "number"
+        if not isinstance(wanted, str):
+            wanted = whole_number(wanted, "segment, where it is no label,")
         found = [one for one in self.segments if getattr(one, key) == wanted]
         if len(found) != 1:
             many = f"{len(found)} segments have" if found else "No segment has"
@@ -412,12 +414,3 @@ class Segmentation:
     async def _save(self, paths: tuple[Path, ...]) -> None:
         for uid, path in zip(self.instance_uids, paths, strict=True):
             await self._frames.client.instance(self.study_uid, self.series_uid, uid, path)
-
-
-def _pair(values: Pair, name: str) -> Pair:
-    """Check that a pair is two whole numbers, numpy's among them."""
-    try:
-        first, second = values
-        return index(first), index(second)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} takes two whole numbers, (x, y); {values!r} was given.") from None

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wsiweb.client.client import DicomwebClient
     from wsiweb.pixels.geometry import Geometry
     from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.results.reading.find import Stored
@@ -36,18 +35,15 @@ class SlidePixels:
         The slide.
     stored : Stored
         The object.
-    client : DicomwebClient
-        The archive.
     """
 
-    def __init__(self, pyramid: Pyramid, stored: Stored, client: DicomwebClient) -> None:
+    def __init__(self, pyramid: Pyramid, stored: Stored) -> None:
         self._pyramid = pyramid
         self._stored = stored
-        self._client = client
         self.instance_uid = stored.instance_uid
 
-    async def found(self) -> Conversion:
-        """Find out, on the library's event loop.
+    def found(self) -> Conversion:
+        """Find out.
 
         Raises
         ------
@@ -59,7 +55,7 @@ class SlidePixels:
             return functools.partial(_from_slide, self._geometry()), 3
         image = header.item("ReferencedImageSequence")
         uid = image.text("ReferencedSOPInstanceUID").strip()
-        level = await self._level(uid)
+        level = self._level(uid)
         corner = (0, 0)
         if header.text("PixelOriginInterpretation").strip().upper() == "FRAME":
             corner = self._frame(level, uid, image.integer("ReferencedFrameNumber"))
@@ -74,25 +70,19 @@ class SlidePixels:
         except ValueError as error:
             raise self._elsewhere(f"are in millimetres. {error}") from None
 
-    async def _level(self, uid: str) -> Level:
-        for level in self._pyramid.levels:
-            if uid in level.instance_uids:
-                return level
-        for level in self._pyramid.levels:  # the level may be a concatenation, and uid its source
-            if len(level.instance_uids) > 1:
-                (part,) = await self._client.metadata(
-                    level.study_uid, level.series_uid, level.instance_uids[0]
-                )
-                if part.text("SOPInstanceUIDOfConcatenationSource").strip() == uid:
-                    return level
-        raise self._elsewhere(f"are in pixels of instance {uid}, which is no level of this slide")
+    def _level(self, uid: str) -> Level:
+        level = self._pyramid.level_of(uid)
+        if level is None:
+            raise self._elsewhere(
+                f"are in pixels of instance {uid}, which is no level of this slide"
+            )
+        return level
 
     def _frame(self, level: Level, uid: str, number: int | None) -> tuple[int, int]:
         """Return the corner of a frame in pixels of its level."""
         try:
-            part = level.instance_uids.index(uid)
-            column, row, _, _ = level.frames.place(part, number or 0)
-        except (IndexError, ValueError):
+            column, row, _, _ = level.place(uid, number or 0)
+        except IndexError:
             raise self._elsewhere(f"are in pixels of frame {number}, which {uid} lacks") from None
         return column * level.tile_size[0], row * level.tile_size[1]
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from wsiweb.arguments import shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -139,6 +141,7 @@ def region_of(region: Any, what: str) -> Region:
     """
     if region is None:
         return Region("slide", np.empty((0, 2)))
+    kind: Any
     if isinstance(region, Region):
         kind, points = region
     elif hasattr(region, "geom_type"):
@@ -150,9 +153,9 @@ def region_of(region: Any, what: str) -> Region:
         kind = "point" if len(points) == 1 else "polygon"
     if kind == "slide":
         return Region("slide", np.empty((0, 2)))
-    if kind not in _LEAST:
+    if kind not in tuple(_LEAST):  # compared, as what was given need not have a hash
         raise ValueError(
-            f"The region of {what} is of kind {kind!r}; there are {', '.join(_LEAST)}."
+            f"The region of {what} is of kind {shown(kind)}; there are {', '.join(_LEAST)}."
         )
     if kind == "polygon" and len(points) > 1 and (points[0] == points[-1]).all():
         points = points[:-1]
@@ -190,12 +193,16 @@ def _of_shapely(geometry: Any, what: str) -> tuple[RegionKind, Any]:
 
 def _as_points(points: Any, what: str) -> NDArray[np.float64]:
     try:
-        array = np.asarray(points, dtype=np.float64)
+        array = np.asanyarray(points)
+        fits = array.dtype.kind in "iufO" and not np.ma.is_masked(array)
+        array = np.asarray(array, dtype=np.float64) if fits else None
     except (TypeError, ValueError):
+        array = None
+    if array is None:
         raise ValueError(
-            f"The region of {what} is a shapely geometry or an array of points (x, y), not "
-            f"{type(points).__name__}."
-        ) from None
+            f"The region of {what} is a shapely geometry or an array of points (x, y) that are "
+            f"numbers, none of them masked, not {type(points).__name__}: {shown(points)}."
+        )
     if array.ndim == 1 and array.size == 2:
         array = array[None]
     if array.ndim != 2 or array.shape[1] not in {2, 3} or not len(array):

@@ -6,21 +6,22 @@ there are annotations.
 
 from __future__ import annotations
 
-import math
-import numbers
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from wsiweb.arguments import choice, flag
 from wsiweb.results.codes import coded
 from wsiweb.results.identity import uid_for
-from wsiweb.results.reports.findings import Evaluation, Measurement, region_of
+from wsiweb.results.reports.findings import region_of
+from wsiweb.results.reports.said import listed, said_of
+from wsiweb.results.texts import check_text, check_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from highdicom.sr import (
-        FindingSite,
         ImageRegion,
         ImageRegion3D,
         MeasurementReport,
@@ -40,13 +41,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_FINDINGS", "add_report"]
 
-Fields = TypeVar("Fields")
-
 MOST_FINDINGS = 500
 """Of one report; with twice as many, writing and reading take half a minute."""
 
 _MOST_NUMBERS = 16_383  # of one region: FL values in an element of at most 65,534 bytes (PS3.5 7.1)
-_LARGEST_WHOLE = 10**15  # what 16 characters hold with their sign (VR DS)
 _LONGEST = 64  # characters of a label
 _TO_ANNOTATIONS = "add_annotations takes millions of regions, with measurements."
 _DEFAULT_TITLE = "DCM:ImagingMeasurementReport"
@@ -96,45 +94,42 @@ def add_report(
     SlideError
         For a slide on which nothing can be placed.
     """
-    findings = list(findings)
+    findings = listed(findings)
     if not 0 < len(findings) <= MOST_FINDINGS:
         raise ValueError(
             f"A report has 1 to {MOST_FINDINGS} findings; {len(findings)} were given. "
             f"{_TO_ANNOTATIONS}"
         )
-    if coordinates not in {"2d", "3d"}:
-        raise ValueError(f'coordinates is "2d" or "3d", not {coordinates!r}.')
-    origin = source.dataset(0)
-    writer = _Writer(source, origin, coordinates)
-    regions = [writer.checked(one, number) for number, one in enumerate(findings, start=1)]
+    choice(coordinates, "coordinates", ("2d", "3d"))
+    complete = flag(complete, "complete")
+    origins = source.datasets(0)
+    writer = _Writer(source, origins, coordinates)
+    checked = [writer.checked(one, number) for number, one in enumerate(findings, start=1)]
     concepts = coded(title, "the title of a report"), coded(procedure, "the procedure of a report")
     with objects.drafts("report") as (draft,):
-        groups = [
-            writer.group(finding, region, number, draft.identity)
-            for number, (finding, region) in enumerate(zip(findings, regions, strict=True), start=1)
-        ]
-        report = _report(origin, groups, concepts, draft.identity)
-        document = _document(origin, report, draft.identity, complete=complete)
+        groups = [writer.group(one, draft.identity) for one in checked]
+        report = _report(origins, groups, concepts, draft.identity)
+        document = _document(origins, report, draft.identity, complete=complete)
         document.save_as(draft.path, enforce_file_format=True)
     return (objects.made[-1],)
 
 
 def _report(
-    origin: Dataset, groups: list[Group], concepts: tuple[Any, Any], identity: Identity
+    origins: Sequence[Dataset], groups: list[Group], concepts: tuple[Any, Any], identity: Identity
 ) -> MeasurementReport:
     from highdicom.sr import MeasurementReport
 
     return MeasurementReport(
-        observation_context=_context(origin, identity),
+        observation_context=_context(origins[0], identity),
         title=concepts[0],
         procedure_reported=concepts[1],
         imaging_measurements=groups,
-        referenced_images=[origin],
+        referenced_images=origins,
     )
 
 
 def _document(
-    origin: Dataset, report: MeasurementReport, identity: Identity, *, complete: bool
+    origins: Sequence[Dataset], report: MeasurementReport, identity: Identity, *, complete: bool
 ) -> Dataset:
     from highdicom.sr import Comprehensive3DSR
     from pydicom.uid import ExplicitVRLittleEndian
@@ -142,7 +137,7 @@ def _document(
     told = identity.keywords()
     told.pop("content_creator_name")  # here the creator is an observer
     document = Comprehensive3DSR(
-        evidence=[origin],
+        evidence=origins,
         content=report[0],
         is_complete=complete,
         transfer_syntax_uid=ExplicitVRLittleEndian,
@@ -212,28 +207,54 @@ def _algorithm(algorithm: Algorithm | None) -> Any:
 # Findings -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """A finding that can be written.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    region : Region
+        Where it is.
+    label, uid : str
+        How it is called and known; may be empty.
+    said : dict
+        What is said of it, as highdicom's groups take it.
+    """
+
+    number: int
+    region: Region
+    label: str
+    uid: str
+    said: dict[str, Any]
+
+
 class _Writer:
     """Findings to measurement groups of highdicom's, checked first."""
 
-    def __init__(self, source: Source, origin: Dataset, coordinates: Coordinates) -> None:
+    def __init__(
+        self, source: Source, origins: Sequence[Dataset], coordinates: Coordinates
+    ) -> None:
         from wsiweb.results.planes import Plane
 
         self._plane = Plane.at_level(source.pyramid, 0)
-        self._origin = origin
+        self._origins = origins
         self._coordinates: Coordinates = coordinates
 
-    def checked(self, finding: Finding, number: int) -> Region:
-        """Return where a finding is; refuse one that cannot be written."""
-        what = _name(finding, number)
+    def checked(self, finding: Finding, number: int) -> _Checked:
+        """Return a finding as it is written; refuse one that cannot be."""
+        check_text(f"the label of finding {number}", finding.label, _LONGEST, least=0)
+        label = finding.label.strip()
+        what = f"finding {number} ({label})" if label else f"finding {number}"
+        check_uid(f"the UID of {what}", finding.uid, least=0)
         region = region_of(finding.region, what)
+        said = said_of(finding, what)
         if region.kind != "slide":
             self._check_place(region, what)
-        elif not (finding.measurements or finding.evaluations):
+        elif not (said["measurements"] or said["qualitative_evaluations"]):
             raise ValueError(f"{what} says nothing: it has no region, measurement or evaluation.")
-        if len(finding.label) > _LONGEST:
-            raise ValueError(f"The label of {what} has more than {_LONGEST} characters.")
-        _concepts(finding, what)
-        return region
+        return _Checked(number, region, label, finding.uid, said)
 
     def _check_place(self, region: Region, what: str) -> None:
         width, height = self._plane.size
@@ -251,29 +272,25 @@ class _Writer:
                 f"have {most}. Simplify it (shapely.simplify), or: {_TO_ANNOTATIONS}"
             )
 
-    def group(self, finding: Finding, region: Region, number: int, identity: Identity) -> Group:
+    def group(self, one: _Checked, identity: Identity) -> Group:
         """Return a finding as a measurement group (TID 1410, or TID 1501 of the whole slide)."""
         from highdicom import sr
 
-        what = _name(finding, number)
-        measurements, evaluations, sites, kind, category = _concepts(finding, what)
-        given = (identity.series_uid, str(identity.instance_number), str(number))
-        said: dict[str, Any] = {
+        given = (identity.series_uid, str(identity.instance_number), str(one.number))
+        said: dict[str, Any] = one.said | {
             "tracking_identifier": sr.TrackingIdentifier(
-                uid=finding.uid or uid_for(*given), identifier=finding.label or f"Finding {number}"
+                uid=one.uid or uid_for(*given), identifier=one.label or f"Finding {one.number}"
             ),
-            "finding_type": kind,
-            "finding_category": category,
-            "finding_sites": sites or None,
-            "measurements": measurements or None,
-            "qualitative_evaluations": evaluations or None,
             "algorithm_id": _algorithm(identity.algorithm),
         }
-        if region.kind == "slide":
-            image = sr.SourceImageForMeasurementGroup.from_source_image(self._origin)
-            return sr.MeasurementsAndQualitativeEvaluations(source_images=[image], **said)
+        if one.region.kind == "slide":
+            images = [
+                sr.SourceImageForMeasurementGroup.from_source_image(origin)
+                for origin in self._origins
+            ]
+            return sr.MeasurementsAndQualitativeEvaluations(source_images=images, **said)
         return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-            referenced_region=self._region(region), **said
+            referenced_region=self._region(one.region), **said
         )
 
     def _region(self, region: Region) -> ImageRegion | ImageRegion3D:
@@ -287,61 +304,9 @@ class _Writer:
             return sr.ImageRegion3D(
                 region.kind.upper(),
                 self._plane.geometry.to_slide(points),
-                self._origin.FrameOfReferenceUID,
+                self._origins[0].FrameOfReferenceUID,
             )
         # In pixels there is no polygon: it is a polyline that ends where it begins.
         kind = "POLYLINE" if region.kind == "polygon" else region.kind.upper()
-        image = sr.SourceImageForRegion.from_source_image(self._origin)
+        image = sr.SourceImageForRegion.from_source_image(self._origins[0])
         return sr.ImageRegion(kind, points, image, pixel_origin_interpretation="VOLUME")
-
-
-def _name(finding: Finding, number: int) -> str:
-    return f"finding {number} ({finding.label})" if finding.label else f"finding {number}"
-
-
-def _concepts(finding: Finding, what: str) -> tuple[list[Any], list[Any], list[Any], Any, Any]:
-    """Return measurements, evaluations, sites, type and category of a finding."""
-    from highdicom import sr
-
-    measurements = [
-        sr.Measurement(
-            name=coded(one.name, f"the name of a measurement of {what}"),
-            value=_number(one.value, what),
-            unit=coded(one.unit, f"the unit of a measurement of {what}"),
-        )
-        for one in (_as(Measurement, given, what) for given in finding.measurements)
-    ]
-    evaluations = [
-        sr.QualitativeEvaluation(
-            name=coded(one.name, f"the name of an evaluation of {what}"),
-            value=coded(one.value, f"the value of an evaluation of {what}"),
-        )
-        for one in (_as(Evaluation, given, what) for given in finding.evaluations)
-    ]
-    sites: list[FindingSite] = [
-        sr.FindingSite(coded(site, f"a site of {what}")) for site in finding.sites
-    ]
-    kind = None if finding.type is None else coded(finding.type, f"the type of {what}")
-    category = (
-        None if finding.category is None else coded(finding.category, f"the category of {what}")
-    )
-    return measurements, evaluations, sites, kind, category
-
-
-def _number(value: Any, what: str) -> int | float:
-    """Return a measured value as Python's own number."""
-    if type(value) is not bool and isinstance(value, numbers.Real):
-        if isinstance(value, numbers.Integral) and abs(int(value)) < _LARGEST_WHOLE:
-            return int(value)
-        if math.isfinite(value):
-            return float(value)  # which is kept whole beside its text of 16 characters
-    raise ValueError(f"A measurement of {what} is {value!r}, and should be a finite number.")
-
-
-def _as(kind: Callable[..., Fields], given: tuple[Any, ...], what: str) -> Fields:
-    """Return what was given as a plain tuple by its names."""
-    try:
-        return kind(*given)
-    except TypeError:
-        names = ", ".join(getattr(kind, "_fields", ()))
-        raise ValueError(f"What was given for {what} is ({names}), not {given!r}.") from None

@@ -6,19 +6,25 @@ put in as they are, so that a million of them take no more memory than they have
 
 from __future__ import annotations
 
+import copy
 import warnings
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from wsiweb.arguments import choice, whole_number
 from wsiweb.results.shapes.bulk import write_object
 from wsiweb.results.shapes.given import shapes_of
 from wsiweb.results.shapes.groups import Group
+from wsiweb.results.shapes.holed import HoledMask
 from wsiweb.results.shapes.outlines import self_crossing
-from wsiweb.results.shapes.placing import Placing
+from wsiweb.results.shapes.placing import Coordinates, Placing
+from wsiweb.results.texts import check_prose, check_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Sequence
 
     from pydicom.dataset import Dataset
 
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from wsiweb.results.objects import Objects, ResultObject
     from wsiweb.results.shapes.bulk import Bulk
     from wsiweb.results.shapes.coding import Quantity, Terms
-    from wsiweb.results.shapes.placing import Coordinates
     from wsiweb.results.shapes.shapes import Multi, Shapes
     from wsiweb.results.source import Source
 
@@ -37,10 +42,7 @@ HolesChoice = Literal["refuse", "drop", "segmentation"]
 Crossing = Literal["keep", "refuse"]
 
 _LONGEST = 64  # characters of a label, VR LO
-_AS_MASK = (
-    "store them as a segmentation instead: add_mask(rasterise(shapes, plane), ...) with "
-    "wsiweb.results.shapes.outlines.rasterise"
-)
+_LONGEST_TEXT = 1024  # characters of a description: what a segment can have, too
 
 
 def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have a default
@@ -58,7 +60,7 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
     multi: Multi = "refuse",
     holes: HolesChoice = "refuse",
     crossing: Crossing = "keep",
-) -> tuple[ResultObject]:
+) -> tuple[ResultObject, ...]:
     """Write shapes as one annotation object, with a group for each class and kind.
 
     Parameters
@@ -87,25 +89,32 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
         Zero-based level of the slide that was looked at.
     coordinates : {"2d", "3d"}
         ``"2d"``: pixels of the level's total pixel matrix (PixelOriginInterpretation VOLUME), with
-        a reference to that level's instance. ``"3d"``: millimetres of the slide. Stored as float32,
-        unless that would move a point by more than 1e-3 pixels or 1e-6 mm: then as float64.
+        a reference to that level's instance; the slide need not say where on the glass it lies.
+        ``"3d"``: millimetres of the slide. Stored as float32, unless that would move a point by
+        more than 1e-3 pixels or 1e-6 mm: then as float64.
     multi : {"refuse", "split"}
         What becomes of geometries of several parts; see `shapes_of`.
     holes : {"refuse", "drop", "segmentation"}
         What becomes of holes, which annotations cannot have. ``"drop"`` leaves them out, with a
-        warning; with ``"segmentation"`` the error says how to store them as a mask.
+        warning. ``"segmentation"`` makes a mask of the polygons that have holes, in the pixels of
+        `level`, and annotations of the rest: a binary segmentation with a segment for each class,
+        whose name, type, category and colour are those that its group would have, and with its
+        pyramid. A pixel belongs to it when its centre is inside, by the even-odd rule. A mask has
+        no measurements: where that loses any, there is a warning.
     crossing : {"keep", "refuse"}
-        What becomes of polygons that cross or touch themselves. PS3.3 C.37.1.2 asks of a polygon
-        that its corners lie in a plane and that the first is not repeated, and no more; programs
-        that find contours make such polygons all the time, and any repair would change what was
-        measured on them. So they are kept, corner for corner; what is inside them is said by the
-        even-odd rule (`rasterise`). ``"refuse"`` looks for them, which takes seconds for a million
+        What becomes of polygons that cross or touch themselves. Corners in a plane, of which the
+        first is not repeated: that is what readers ask of a polygon (PS3.3 C.37.1.2), and of those
+        in reports it is said that they need not be simple (PS3.3 C.18.6.1.2). Programs that find
+        contours make such polygons all the time, and any repair would change what was measured on
+        them. So they are kept, corner for corner and in their direction; what is inside them is
+        said by the even-odd rule. ``"refuse"`` looks for them, which takes seconds for a million
         polygons, and wants shapely.
 
     Returns
     -------
     tuple of ResultObject
-        The one that was written.
+        The annotations; then, for ``holes="segmentation"``, the mask, an object for each level, in
+        a series of its own. Where all shapes have holes, there is only the mask.
 
     Raises
     ------
@@ -115,16 +124,25 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
         written then.
     IndexError
         For a level that the slide does not have.
+    FileNotFoundError
+        For a path to nothing.
+    SlideError
+        For headers that cannot be read, or say too little of what is wanted.
     """
+    choice(coordinates, "coordinates", get_args(Coordinates))
+    choice(holes, "holes", get_args(HolesChoice))
+    choice(crossing, "crossing", get_args(Crossing))
+    check_text("the label of annotations", label, _LONGEST, least=0)
+    check_prose("the description of annotations", description, _LONGEST_TEXT)
+    codes = _as_codes(measurements)
+    level = whole_number(level, "level")
     given = shapes_of(shapes, multi=multi)
     if not given:
         raise ValueError("There are no shapes: nothing is written for nothing.")
-    _check_choices(coordinates, holes, crossing)
-    _check_text("label", label, _LONGEST)
-    _check_text("description", description, 1024)
-    given = tuple(_without_holes(one, holes) for one in given)
+    _check_unused(codes, given)
     if crossing == "refuse":
         _refuse_crossing(given)
+    given, holed = _sorted_out(given, holes)
     groups = [
         Group.of(
             one,
@@ -133,41 +151,75 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
             label=name or label or one.kind,
             placing=Placing.on(source.pyramid, level, one.dimensions, coordinates),
             terms=(type, category),
-            quantities=measurements or {},
+            quantities=codes,
         )
         for one in given
-        for name, rows in _by_class(one)
+        for name, rows in one.by_class()
     ]
-    _check_unused(measurements or {}, given)
-    dataset = source.dataset(level)
+    mask = None
+    if holed:
+        mask = HoledMask.of(
+            holed,
+            source.pyramid,
+            level,
+            label=label,
+            description=description,
+            terms=(type, category),
+        )
+        if not groups:
+            return mask.write(source, objects)
     with objects.drafts("annotations") as (draft,):
         seed = _seed(draft.identity, groups, deterministic=objects.maker.deterministic)
-        header, bulks = _header(dataset, draft.identity, groups, coordinates, description, seed)
-        write_object(draft.path, header, bulks)
-    return (objects.made[-1],)
-
-
-def _check_choices(coordinates: str, holes: str, crossing: str) -> None:
-    for name, value, choices in (
-        ("coordinates", coordinates, ("2d", "3d")),
-        ("holes", holes, ("refuse", "drop", "segmentation")),
-        ("crossing", crossing, ("keep", "refuse")),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name} is one of {', '.join(choices)}, not {value!r}.")
-
-
-def _check_text(what: str, text: str, longest: int) -> None:
-    if len(text) > longest or (longest == _LONGEST and "\\" in text):
-        raise ValueError(
-            f"The {what} of annotations has up to {longest} characters and no backslash; "
-            f"{text[:80]!r} has {len(text)}."
+        header, bulks = _header(
+            source,
+            draft.identity,
+            groups,
+            level=level,
+            coordinates=coordinates,
+            description=description,
+            seed=seed,
         )
+        write_object(draft.path, header, bulks)
+        # Within, so that nothing is left when one of them fails.
+        levels = () if mask is None else mask.write(source, objects)
+    return (objects.made[-1], *levels)
+
+
+def _as_codes(measurements: Any) -> Mapping[str, Any]:
+    if measurements is None:
+        return {}
+    if not isinstance(measurements, Mapping):
+        raise ValueError(  # noqa: TRY004 - as above
+            "The codes of measurements are given by their names, {name: (name, unit)}, and their "
+            f"values with the shapes; {measurements!r} was given."
+        )
+    return measurements
+
+
+def _sorted_out(
+    given: Sequence[Shapes], choice: HolesChoice
+) -> tuple[Sequence[Shapes], Sequence[Shapes]]:
+    """Return what becomes annotations, and what a mask."""
+    if choice == "segmentation":
+        parts = [_parted(one) for one in given]
+        return (
+            [one for one, _ in parts if one is not None],
+            [one for _, one in parts if one is not None],
+        )
+    return [_without_holes(one, choice) for one in given], []
+
+
+def _parted(shapes: Shapes) -> tuple[Shapes | None, Shapes | None]:
+    """Return the shapes without holes, and those with them."""
+    if shapes.holes is None or not len(shapes.holes):
+        return replace(shapes, holes=None), None
+    has_holes = np.isin(np.arange(len(shapes)), shapes.holes.owner)
+    if has_holes.all():
+        return None, shapes
+    return shapes.take(np.flatnonzero(~has_holes)), shapes.take(np.flatnonzero(has_holes))
 
 
 def _without_holes(shapes: Shapes, choice: HolesChoice) -> Shapes:
-    from dataclasses import replace
-
     if shapes.holes is None:
         return shapes
     owners = np.unique(shapes.holes.owner)
@@ -175,11 +227,12 @@ def _without_holes(shapes: Shapes, choice: HolesChoice) -> Shapes:
         f"{len(owners)} of {len(shapes)} polygons have holes ({len(shapes.holes)} in all), the "
         f"first of them number {owners[0]} (counted from 0), and DICOM annotations have none"
     )
-    if choice == "segmentation":
-        raise ValueError(f"{said}: {_AS_MASK}.")
     if choice == "refuse":
-        raise ValueError(f'{said}. Leave the holes out with holes="drop", or {_AS_MASK}.')
-    warnings.warn(f"{said}: they are left out.", stacklevel=4)
+        raise ValueError(
+            f'{said}. Leave the holes out with holes="drop", or make a mask of those polygons with '
+            'holes="segmentation".'
+        )
+    warnings.warn(f"{said}: they are left out.", stacklevel=5)
     return replace(shapes, holes=None)
 
 
@@ -192,13 +245,6 @@ def _refuse_crossing(given: Iterable[Shapes]) -> None:
                 f"them number {found[0]} (counted from 0). shapely.make_valid mends them; "
                 'crossing="keep" stores them as they are.'
             )
-
-
-def _by_class(shapes: Shapes) -> Iterator[tuple[str, Any]]:
-    for number, name in enumerate(shapes.classes):
-        rows = shapes.of_class(number)
-        if rows is None or len(rows):
-            yield name, rows
 
 
 def _check_unused(measurements: Mapping[str, Any], given: Iterable[Shapes]) -> None:
@@ -219,9 +265,11 @@ def _seed(identity: Identity, groups: list[Group], *, deterministic: bool) -> tu
 
 
 def _header(
-    source: Dataset,
+    source: Source,
     identity: Identity,
     groups: list[Group],
+    *,
+    level: int,
     coordinates: Coordinates,
     description: str,
     seed: tuple[str, ...],
@@ -233,20 +281,26 @@ def _header(
         for number, group in enumerate(groups, 1)
     ]
     header = MicroscopyBulkSimpleAnnotations(
-        source_images=[source],
+        source_images=_images(source, level, coordinates),
         annotation_coordinate_type=coordinates.upper(),
         annotation_groups=[group for group, _ in described],
         **identity.keywords(),
     )
-    _refer_to_whole(header, source)
+    path = source.path_identifier(level)
+    for group, _ in described:
+        group.AnnotationAppliesToAllOpticalPaths = "YES" if path is None else "NO"
+        if path is not None:
+            group.ReferencedOpticalPathIdentifier = path
     identity.sign(header)
     return header, [bulk for _, bulks in described for bulk in bulks]
 
 
-def _refer_to_whole(header: Dataset, source: Dataset) -> None:
-    """Refer to the source of a concatenation, and not to one of its parts (PS3.3 C.37.1.2)."""
-    whole = source.get("SOPInstanceUIDOfConcatenationSource")
-    if whole:
-        header.ReferencedImageSequence[0].ReferencedSOPInstanceUID = whole
-        series = header.ReferencedSeriesSequence[0]
-        series.ReferencedInstanceSequence[0].ReferencedSOPInstanceUID = whole
+def _images(source: Source, level: int, coordinates: Coordinates) -> list[Dataset]:
+    """Return what annotations refer to: pixels are those of one image, millimetres of the slide."""
+    if coordinates == "3d":
+        return list(source.datasets(level))
+    image = source.dataset(level, placed=False)
+    if "FrameOfReferenceUID" not in image:  # highdicom looks at it, and does not write it for 2D
+        image = copy.deepcopy(image)
+        image.FrameOfReferenceUID = None
+    return [image]

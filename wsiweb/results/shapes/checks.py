@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -21,6 +22,7 @@ __all__ = [
     "as_color",
     "as_column",
     "as_index",
+    "as_list",
     "as_points",
     "by_name",
     "check_corners",
@@ -104,7 +106,10 @@ def as_index(index: ArrayLike | None, kind: str, total: int) -> Numbers:
 
 def _numbers(index: ArrayLike, total: int) -> Numbers:
     refuse_masked("an index", index)
-    given = np.asarray(index)
+    try:
+        given = np.asarray(index)
+    except ValueError:  # lists of different lengths
+        given = np.empty(0, object)
     if given.ndim != 1 or given.dtype.kind not in "iu" or not len(given):
         raise ValueError(
             "The index is a list of whole numbers: of each shape its first corner; "
@@ -203,7 +208,7 @@ def _norm(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def check_multi(multi: str) -> None:
     """Refuse what is no choice of what becomes of geometries of several parts."""
-    if multi not in {"refuse", "split"}:
+    if multi not in ("refuse", "split"):  # a tuple, as it may be anything
         raise ValueError(f'multi is "refuse" or "split", not {multi!r}.')
 
 
@@ -226,8 +231,30 @@ def unmasked(values: Any) -> Any:
     return masked.astype(object).filled(None)
 
 
-def by_name(what: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def as_list(what: str, values: Any) -> list[Any]:
+    """Return what is given for each shape, or for several things, as a list; refuse what is none.
+
+    Parameters
+    ----------
+    what : str
+        What it is called, said in errors.
+    values : iterable
+        What numpy masks becomes None, or NaN.
+    """
+    try:
+        return list(unmasked(values))
+    except TypeError:
+        raise ValueError(
+            f"{what} is a name, or several of them in a list; {values!r} was given."
+        ) from None
+
+
+def by_name(what: str, given: Any) -> dict[str, Any]:
     """Return columns by their names without spaces around them; refuse one name for two."""
+    if not isinstance(given, Mapping):
+        raise ValueError(  # noqa: TRY004 - bad input is ValueError throughout
+            f"The {what} are given by name, such as {{'Tumor': ...}}; {given!r} was given."
+        )
     found: dict[str, Any] = {}
     for name, values in given.items():
         plain = str(name).strip()
@@ -246,11 +273,12 @@ def as_classes(
     """Return the names of classes, and of each shape the place of its own among them."""
     if classes is None or isinstance(classes, str):
         return ((classes or "").strip(),), np.zeros(count, np.int32)
-    if len(classes) != count:
-        raise ValueError(f"There are {count} shapes and {len(classes)} classes: one for each.")
+    listed = as_list("classes", classes)
+    if len(listed) != count:
+        raise ValueError(f"There are {count} shapes and {len(listed)} classes: one for each.")
     numbers: dict[str, int] = {}
     class_of = np.fromiter(
-        (numbers.setdefault(_class_name(one), len(numbers)) for one in unmasked(classes)),
+        (numbers.setdefault(_class_name(one), len(numbers)) for one in listed),
         np.int32,
         count,
     )

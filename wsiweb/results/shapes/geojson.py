@@ -136,8 +136,20 @@ def _content(given: Any) -> bytes:
     if isinstance(given, str) and given.lstrip()[:1] in {"{", "["}:
         return given.encode()
     if isinstance(given, (str, os.PathLike)):
-        given = Path(given).read_bytes()
+        given = _read(Path(given))
     return bytes(given).removeprefix(_BYTE_ORDER_MARK)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no GeoJSON at {str(path)[:200]!r}.") from None
+    except (OSError, ValueError) as error:  # a folder; a text that can be no path
+        raise ValueError(
+            f"{str(path)[:80]!r} is neither the text of GeoJSON nor a file that can be read: "
+            f"{str(error)[:80]}."
+        ) from error
 
 
 def _read_features(content: bytes) -> list[_Feature]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from wsiweb.results.shapes.checks import check_multi, refuse_masked, unmasked
+from wsiweb.results.shapes.checks import as_array, as_list, check_multi, unmasked
 from wsiweb.results.shapes.geojson import read_geojson
 from wsiweb.results.shapes.shapes import Holes, Shapes
 
@@ -133,7 +133,7 @@ class _Columns(NamedTuple):
         """Return the columns of some rows, as `Shapes.of` takes them."""
         keywords = self.keywords
         if keywords["classes"] is not None and not isinstance(keywords["classes"], str):
-            classes = list(unmasked(keywords["classes"]))
+            classes = as_list("classes", keywords["classes"])
             keywords["classes"] = _rows_of("classes", classes, rows, count)
         if keywords["measurements"]:
             keywords["measurements"] = {
@@ -144,11 +144,10 @@ class _Columns(NamedTuple):
 
 
 def _rows_of(what: str, values: Any, rows: Numbers, count: int) -> NDArray[Any]:
-    column = (
-        np.empty(len(values), object) if isinstance(values, list) else np.asarray(unmasked(values))
-    )
     if isinstance(values, list):
-        column[:] = values
+        column = np.fromiter(cast("list[Any]", values), object)
+    else:
+        column = np.asarray(unmasked(values))
     if column.shape != (count,):
         raise ValueError(f"There are {count} shapes, and {what} has shape {column.shape}.")
     return column[rows]
@@ -186,7 +185,8 @@ def _of_table(table: Any, columns: _Columns) -> _Columns:
     if isinstance(classes, str) and classes in names:
         classes = list(table[classes])
     if measurements is not None and not isinstance(measurements, Mapping):
-        wanted = [measurements] if isinstance(measurements, str) else list(measurements)
+        is_one = isinstance(measurements, str)
+        wanted = [measurements] if is_one else as_list("measurements", measurements)
         missing = [name for name in wanted if name not in names]
         if missing:
             raise ValueError(
@@ -198,9 +198,7 @@ def _of_table(table: Any, columns: _Columns) -> _Columns:
 
 
 def _of_arrays(arrays: list[Any], kind: ShapeKind, columns: _Columns, origin: Origin) -> Shapes:
-    for one in arrays:
-        refuse_masked("coordinates", one)
-    parts = [np.asarray(one) for one in arrays]
+    parts = [as_array(one) for one in arrays]
     if all(part.ndim == 1 for part in parts):  # points, one by one
         parts = [part[None] for part in parts]
     widths = {part.shape[1:] for part in parts}

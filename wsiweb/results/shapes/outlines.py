@@ -1,10 +1,4 @@
-"""What shapes enclose: outlines, geometries of shapely, and pixels.
-
-A pixel belongs to a shape when its **centre** lies inside; where a centre lies exactly on an edge,
-it belongs to the shape that is to the right of it, or below. Inside means an odd number of times
-surrounded (the even-odd rule): so holes are outside, and so is what a polygon that crosses itself
-surrounds twice.
-"""
+"""The outlines of shapes, and what shapely makes of them."""
 
 from __future__ import annotations
 
@@ -12,21 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wsiweb.results.shapes.boxes import boxes_of
 from wsiweb.results.shapes.given import shapely_for
-from wsiweb.results.shapes.shapes import AREAS, Shapes, vertices_of
+from wsiweb.results.shapes.shapes import vertices_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from numpy.typing import NDArray
 
-    from wsiweb.results.planes import Plane
-    from wsiweb.results.shapes.shapes import Numbers
+    from wsiweb.results.shapes.shapes import Numbers, Shapes
 
-__all__ = ["outlined", "rasterise", "self_crossing", "to_shapely"]
-
-"""Kinds that enclose something."""
+__all__ = ["outlined", "self_crossing", "to_shapely"]
 
 _CORNERS = 64  # of an ellipse's outline
 _POLYGONS_AT_ONCE = 2**16
@@ -112,120 +100,3 @@ def self_crossing(shapes: Shapes) -> Numbers:
             rings = shapely.linearrings(shapes.coordinates[vertices, :2], indices=owners)
             found.append(rows[~shapely.is_valid(shapely.polygons(rings))])
     return np.concatenate(found)
-
-
-def rasterise(
-    shapes: Shapes | Iterable[Shapes], plane: Plane, *, downsample: float = 1.0
-) -> Callable[[tuple[int, int], tuple[int, int]], NDArray[np.bool_]]:
-    """Return shapes as a mask that is asked for by region, as `add_mask` takes it.
-
-    So polygons with holes can be stored, which annotations cannot be.
-
-    Parameters
-    ----------
-    shapes : Shapes or iterable of Shapes
-        Polygons, ellipses or rectangles; other kinds enclose nothing.
-    plane : Plane
-        The pixel matrix that is filled.
-    downsample : float
-        Of the level in whose pixels the shapes are; 1 for level 0.
-
-    Returns
-    -------
-    callable
-        Takes a location (x, y) and a size (width, height) in pixels of the plane, and returns an
-        array of bool, shape (height, width): true for pixels whose centre is inside a shape, by the
-        even-odd rule; see the top of this module.
-
-    Raises
-    ------
-    ValueError
-        For points and polylines.
-    """
-    given = [shapes] if isinstance(shapes, Shapes) else list(shapes)
-    others = sorted({one.kind for one in given} - AREAS)
-    if others:
-        raise ValueError(f"A {others[0]} encloses no pixels; leave it out of what is to be a mask.")
-    placed = [_in_plane(outlined(one), plane, downsample) for one in given]
-    boxes = [boxes_of(one) for one in placed]
-
-    def region(location: tuple[int, int], size: tuple[int, int]) -> NDArray[np.bool_]:
-        filled = np.zeros((size[1], size[0]), bool)
-        end = location[0] + size[0], location[1] + size[1]
-        for one, box in zip(placed, boxes, strict=True):
-            inside = (box[:, :2] < end).all(axis=1) & (box[:, 2:] > location).all(axis=1)
-            for row in np.flatnonzero(inside).tolist():
-                _fill(filled, location, box[row], _rings_of(one, row))
-        return filled
-
-    return region
-
-
-def _in_plane(shapes: Shapes, plane: Plane, downsample: float) -> Shapes:
-    """Return shapes in pixels of a plane."""
-    from dataclasses import replace
-
-    def placed(points: NDArray[Any]) -> NDArray[np.float64]:
-        if points.shape[1] == 3:
-            return plane.geometry.to_pixel(points)
-        return points.astype(np.float64) * (downsample / plane.downsample)
-
-    holes = shapes.holes
-    if holes is not None:
-        holes = replace(holes, coordinates=placed(holes.coordinates))
-    return replace(shapes, coordinates=placed(shapes.coordinates), holes=holes)
-
-
-def _rings_of(shapes: Shapes, row: int) -> list[NDArray[Any]]:
-    ends = (*shapes.index[row + 1 : row + 2], len(shapes.coordinates))
-    rings = [shapes.coordinates[shapes.index[row] : ends[0]]]
-    if shapes.holes is not None:
-        holes = shapes.holes
-        first, last = np.searchsorted(holes.owner, [row, row + 1])
-        ends = (*holes.index[first + 1 : last + 1], len(holes.coordinates))
-        rings += [
-            holes.coordinates[begin:end]
-            for begin, end in zip(holes.index[first:last], ends, strict=False)
-        ]
-    return rings
-
-
-def _fill(
-    filled: NDArray[np.bool_],
-    location: tuple[int, int],
-    box: NDArray[Any],
-    rings: list[NDArray[Any]],
-) -> None:
-    """Set the pixels of one polygon in a region whose corner is at a location."""
-    size = filled.shape[1], filled.shape[0]
-    first = [max(0, int(np.floor(box[axis])) - location[axis]) for axis in (0, 1)]
-    last = [min(size[axis], int(np.ceil(box[axis + 2])) - location[axis]) for axis in (0, 1)]
-    width, height = last[0] - first[0], last[1] - first[1]
-    if width <= 0 or height <= 0:
-        return
-    # At each place where an edge crosses the line through the centres of a row, inside and outside
-    # change from the next centre on: so count the changes to the left of each centre.
-    changes = np.zeros(height * (width + 1), np.int64)
-    for ring in rings:
-        begin = ring - (location[0] + first[0], location[1] + first[1])
-        rows, columns = _changes(begin, np.roll(begin, -1, axis=0), height)
-        columns = np.clip(columns, 0, width)
-        changes += np.bincount(rows * (width + 1) + columns, minlength=len(changes))
-    inside = np.cumsum(changes.reshape(height, width + 1), axis=1)[:, :width] % 2 == 1
-    filled[first[1] : last[1], first[0] : last[0]] |= inside
-
-
-def _changes(
-    begin: NDArray[np.float64], end: NDArray[np.float64], height: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows, and columns from which on they are on the other side of an edge."""
-    top, bottom = np.minimum(begin[:, 1], end[:, 1]), np.maximum(begin[:, 1], end[:, 1])
-    # Rows whose centre is at the height of the edge's upper end or below, but above the lower.
-    first = np.clip(np.ceil(top - 0.5), 0, height).astype(np.int64)
-    counts = np.clip(np.ceil(bottom - 0.5), 0, height).astype(np.int64) - first
-    edges = np.repeat(np.arange(len(begin)), counts)
-    rows = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + first[edges]
-    rise = end[edges, 1] - begin[edges, 1]
-    share = (rows + 0.5 - begin[edges, 1]) / rise
-    x = begin[edges, 0] + share * (end[edges, 0] - begin[edges, 0])
-    return rows, np.ceil(x - 0.5).astype(np.int64)

@@ -210,7 +210,7 @@ class Shapes:
             index = np.arange(len(given)) * given.shape[1]
             given = given.reshape(-1, given.shape[-1])
         points = as_points(given, kind)
-        if origin not in {"corner", "center"}:
+        if origin not in ("corner", "center"):  # a tuple, as it may be anything
             raise ValueError(f'origin is "corner" or "center", not {origin!r}.')
         if origin == "center":
             if points.shape[1] == 3:
@@ -261,6 +261,13 @@ class Shapes:
         """Return which shapes are of a class; None for all of them."""
         rows = np.flatnonzero(self.class_of == number)
         return None if len(rows) == len(self) else rows
+
+    def by_class(self) -> Iterator[tuple[str, Numbers | None]]:
+        """Yield the name of each class that has shapes, and which; None for all of them."""
+        for number, name in enumerate(self.classes):
+            rows = self.of_class(number)
+            if rows is None or len(rows):
+                yield name, rows
 
     def take(self, rows: ArrayLike) -> Shapes:
         """Return some of the shapes.
