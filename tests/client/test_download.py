@@ -61,7 +61,7 @@ def test_memory_holds_a_piece_at_a_time(tmp_path, target):
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
     assert target.stat().st_size > 36_000_000
-    assert peak < 8_000_000  # of the server in this process, too
+    assert peak < 12_000_000  # of the server in this process, too, and of sockets that fill up
 
 
 @pytest.mark.parametrize("status", [400, 406, 415])
