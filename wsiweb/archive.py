@@ -19,6 +19,7 @@ from wsiweb.client.client import DicomwebClient
 from wsiweb.client.headers import series_headers
 from wsiweb.client.http import HttpTransport
 from wsiweb.client.in_process import AsgiTransport
+from wsiweb.client.originals import original_among
 from wsiweb.client.profile import recall
 from wsiweb.errors import NotFound
 from wsiweb.frames import Frames
@@ -275,7 +276,9 @@ class Archive:
         study : str or SlideRecord
             Study Instance UID, or a record from `slides`.
         series : str, optional
-            Series Instance UID. May be left out when the study has one slide.
+            Series Instance UID. May be left out when the study has one slide, besides images that
+            were made of it, such as `wsiweb.results.ResultSession.add_image` makes: what they
+            refer to as their source is taken.
 
         Returns
         -------
@@ -309,16 +312,23 @@ class Archive:
         return _slide(self._place, pyramid, self._frames)
 
     async def _only_slide_of(self, study: str) -> str:
-        query = Query.build("series", study=study, Modality="SM")
+        fields = ("ContainerIdentifier",)
+        query = Query.build("series", fields=fields, study=study, Modality="SM")
         found = [match async for page in self._client.search_pages(query) for match in page]
-        uids = [match.text("SeriesInstanceUID") for match in found if _really_matches(match, query)]
+        found = [match for match in found if _really_matches(match, query)]
+        uids = [match.text("SeriesInstanceUID") for match in found]
         if not uids:
             raise NotFound(f"The archive has no slide in the study {study}.")
-        if len(uids) > 1:
+        if len(uids) == 1:
+            return uids[0]
+        # What was made of a slide is of the same glass; so others need not be looked at.
+        glasses = {match.text("ContainerIdentifier").strip() for match in found} - {""}
+        own = await original_among(self._client, study, uids) if len(glasses) < 2 else None
+        if own is None:
             raise ValueError(
                 f"The study {study} has {len(uids)} slides; say which series: {', '.join(uids)}."
             )
-        return uids[0]
+        return own
 
     # Letting go -----------------------------------------------------------------------------
 

@@ -469,7 +469,9 @@ class Slide:
             an instance of its own.
         join : bool
             Whether annotations and reports are added to the newest series of that name that the
-            archive holds, instead of to new ones.
+            archive holds, instead of to new ones. They are numbered on from what it holds now: of
+            two sessions that are open at once, both give the same InstanceNumber, though the
+            objects are told apart by their UIDs. So save and store one before the next begins.
         folder : path, optional
             Where files are kept; by default a temporary folder, which is gone with the session.
 
@@ -514,7 +516,8 @@ class Slide:
         Parameters
         ----------
         name : str, optional
-            Only those of that name: the first is the newest version, the others are older ones.
+            Only those of that name. The first is the newest; others are older versions, or what
+            the same session added before it, with the same `created`.
 
         Raises
         ------

@@ -32,8 +32,8 @@ def tissue_of(slide, level):
     return names["tissue_of"](slide, level)
 
 
-def boxes_in(mask, downsample, size, step=64):
-    """Boxes around tissue, in level-0 pixels."""
+def boxes_in(mask, downsample, step=64):
+    """Boxes around tissue, in level-0 pixels; the last pixels of a level may reach beyond."""
     found = []
     for y in range(0, mask.shape[0], step):
         for x in range(0, mask.shape[1], step):
@@ -41,7 +41,6 @@ def boxes_in(mask, downsample, size, step=64):
             if len(rows):
                 low = np.array([x + columns.min(), y + rows.min()]) * downsample
                 high = np.array([x + columns.max() + 1, y + rows.max() + 1]) * downsample
-                high = np.minimum(high, size)  # the last pixel of a level may reach beyond
                 found.append(shapely.box(*low, *high))
     return found
 
@@ -56,7 +55,7 @@ def made(cmu_folder, tmp_path_factory):
         level = slide.levels[LEVEL]
         tissue = tissue_of(slide, LEVEL)
         assert 0.05 < tissue.mean() < 0.95
-        boxes = boxes_in(tissue, level.downsample, slide.size)
+        boxes = boxes_in(tissue, level.downsample)
         width, height = (-(-edge // 128) for edge in slide.size)
         scores = np.linspace(-1, 3, width * height).reshape(height, width)
         session = slide.results("tissue", algorithm=("Otsu", "1.0"))

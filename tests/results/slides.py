@@ -10,11 +10,16 @@ from results.masks.sized import sized
 
 __all__ = ["place_on", "slides"]
 
+# Of level 0, across and down, in mm: of the slide that all are made of, and not square ones.
+SPACINGS = [None, (0.00025, 0.0005), (0.0005, 0.0004), (0.0002527, 0.000252)]
 FACTORS = [(1,), (1, 2), (1, 4, 16), (1, 3), (1, 2.5, 7.9856)]
 
 
-def slides(most: int = 300):
-    """Slides of which there are only headers: turned, mirrored, of odd sizes and odd scales."""
+def slides(most: int = 300, *, square: bool = False):
+    """Slides of which there are only headers: turned, mirrored, of odd sizes and odd scales.
+
+    Unless it is wanted, their pixels need not be square.
+    """
     edges = st.integers(1, most)
     return st.builds(
         sized,
@@ -22,6 +27,7 @@ def slides(most: int = 300):
         st.sampled_from(FACTORS),
         st.sampled_from(list(ORIENTATIONS.values())),
         rounded=st.sampled_from([np.ceil, np.floor]),
+        spacing=st.sampled_from(SPACINGS[:1] if square else SPACINGS),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 import pydicom
@@ -9,6 +10,8 @@ import pytest
 from results.about import headers_of, objects_in, source_of
 from results.every_kind import KINDS, TERM, make
 from results.masks.sized import sized, sized_headers
+
+from wsiweb.results.objects import Objects
 
 SIZE = (90, 70)
 
@@ -83,3 +86,29 @@ def test_zeros_have_no_sign(tmp_path, kind):
             cosines = [str(cosine) for cosine in result.ImageOrientationSlide]
             assert [float(text) for text in cosines] == [0, -1, 0, -1, 0, 0]
             assert not any(text.startswith("-0") for text in cosines), cosines
+
+
+class Busy(Objects):
+    """Another thread adds to the session as soon as a maker has written."""
+
+    others = 0
+
+    @contextlib.contextmanager
+    def together(self):
+        with super().together() as joint:
+            yield joint
+        if not self.others:
+            self.others += 1
+            with self.drafts("report") as (draft,):
+                draft.path.write_text("of another thread")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_returned_is_what_was_made_whoever_adds_meanwhile(tmp_path, kind):
+    source = sized(SIZE, (1, 2))
+    plain = objects_in(tmp_path, source)
+    objects = Busy(plain.folder, plain.maker, {})
+    made = make(kind, source, objects)
+    assert objects.others == 1
+    assert not [one for one in made if one.path.read_bytes() == b"of another thread"]
+    assert len(made) == len(objects.made) - objects.others

@@ -31,7 +31,8 @@ def write(made, kind, count=1, *, content="content", apart=False):
             draft.path.write_text(
                 f"{draft.identity.instance_uid} {content} {draft.identity.instance_uid}"
             )
-    return made.made[-count:]
+    assert drafts.made == made.made[-count:]
+    return drafts.made
 
 
 def test_numbers_have_no_gaps_and_one_series_for_each_kind(tmp_path):
@@ -141,6 +142,43 @@ def test_nothing_is_written_over(tmp_path):
     assert [one.read_text() for one in tmp_path.iterdir()] == ["theirs"]
     assert made.made == ()
     assert write(made, "report")[0].instance_number == 1
+
+
+def test_several_kinds_are_kept_together(tmp_path):
+    made = objects(tmp_path)
+    with made.together() as joint:
+        first = write(joint, "segmentation", 2, apart=True)
+        (second,) = write(joint, "report")
+        assert made.made == ()
+        assert not any(one.path.exists() for one in (*first, second))
+    assert made.made == (*first, second)
+    assert all(one.path.stat().st_size == one.size for one in made.made)
+    assert write(made, "report")[0].instance_number == 2
+
+
+def test_several_of_a_kind_that_are_kept_together_are_numbered_on(tmp_path):
+    made = objects(tmp_path)
+    with made.together() as joint:
+        numbers = [write(joint, "report")[0].instance_number for _ in range(3)]
+    assert numbers == [1, 2, 3]
+
+
+def fail_together(made, kinds):
+    with made.together() as joint:
+        for kind in kinds:
+            write(joint, kind, apart=kind == "segmentation")
+        raise ZeroDivisionError
+
+
+def test_of_several_kinds_nothing_is_left_when_one_fails(tmp_path):
+    made = objects(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        fail_together(made, ["segmentation", "report", "report"])
+    assert list(tmp_path.iterdir()) == []
+    assert made.made == ()
+    with made.together() as joint:
+        mask, report = write(joint, "segmentation", apart=True) + write(joint, "report")
+    assert (mask.instance_number, report.instance_number) == (1, 1)
 
 
 def test_folders_without_links_do_as_well(tmp_path, monkeypatch):

@@ -68,6 +68,16 @@ def with_empty(keyword, value):
     return lambda header: setattr(header, keyword, value)
 
 
+def unmeasured(keyword):
+    def change(header):
+        del header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0][keyword]
+
+    return change
+
+
+LOSSY = ("LossyImageCompression", "LossyImageCompressionMethod", "LossyImageCompressionRatio")
+
+
 # Headers by what is odd about them, and whether whole-slide images can be made of them.
 ODD = {
     "as they should be": (lambda _: None, True),
@@ -81,6 +91,17 @@ ODD = {
     "empty specimen": (with_empty("SpecimenDescriptionSequence", []), False),
     "no optical path": (without("OpticalPathSequence"), True),
     "scale said elsewhere": (without("SharedFunctionalGroupsSequence"), True),
+    "scale beside its place": (unmeasured("PixelSpacing"), True),
+    "no thickness": (unmeasured("SliceThickness"), True),
+    "no modality": (without("Modality"), True),
+    "no flag of loss": (without(LOSSY[0]), True),
+    "no method of loss": (without(LOSSY[1]), True),
+    "empty method of loss": (with_empty(LOSSY[1], ""), True),
+    "no ratio of loss": (without(LOSSY[2]), False),
+    "nothing but the flag": (without(*LOSSY[1:]), False),
+    "nothing but the ratio": (without(*LOSSY[:2]), True),
+    "nothing but the method": (without(LOSSY[0], LOSSY[2]), False),
+    "nothing of loss": (without(*LOSSY), True),
 }
 
 
@@ -96,14 +117,22 @@ def test_odd_headers_make_objects_that_are_right(tmp_path, kind, odd):
     source = source_of(headers)
     objects = objects_in(tmp_path / "made", source)
     if kind in IMAGES and not makes_images:
-        missing = "Container" if odd not in {"no specimen", "empty specimen"} else "SpecimenDesc"
-        with pytest.raises(SlideError, match=rf"Instance [\d.]+: {missing}\w+ is missing, without"):
+        missing = "Container"
+        if "specimen" in odd:
+            missing = "SpecimenDesc"
+        elif odd in {"no ratio of loss", "nothing but the flag", "nothing but the method"}:
+            missing = "LossyImageCompressionRatio"
+        with pytest.raises(SlideError, match=rf"Instance [\d.]+: .*{missing}\w* is missing, witho"):
             make(kind, source, objects)
         assert not list(tmp_path.rglob("*.dcm*"))
         return
     for one in make(kind, source, objects):
         assert errors_in(one.path) == []
         result = pydicom.dcmread(one.path)
+        if LOSSY[0] in result and odd not in {"bare", "bare but for the specimen"}:
+            assert (result[LOSSY[0]].value == "00") == (
+                odd == "nothing of loss" and "JPEG" not in kind
+            )
         assert all(result.get(keyword, "there") for keyword in SPECIMEN)  # nowhere empty
         if "PixelData" in result:
             highdicom.imread(one.path)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from results.about import ORIENTATIONS, headers_of, source_of, turned
+from results.masks.sized import sized
 
 from wsiweb.results.planes import Plane
 
@@ -48,6 +49,16 @@ def test_a_matrix_of_another_scale(pyramid):
     assert plane.geometry.spacing == pytest.approx((mpp / 1000, mpp / 1000))
 
 
+def test_pixels_that_are_not_square_have_a_factor_for_each_axis():
+    pyramid = sized((800, 800), (1, 4, 8), spacing=(0.00025, 0.0005)).pyramid
+    plane = Plane.at_mpp(pyramid, 1.0, (200, 400))
+    assert plane.factors == pytest.approx((4, 2))
+    assert plane.geometry.spacing == pytest.approx((0.001, 0.001))
+    coarse = Plane.at_level(pyramid, 2)
+    np.testing.assert_array_equal(plane.picks(coarse, 0), np.arange(1, 200, 2))
+    np.testing.assert_array_equal(plane.picks(coarse, 1), np.arange(2, 400, 4))
+
+
 @pytest.mark.parametrize("size", [(1, 1), (205, 289), (291, 205)])
 def test_a_matrix_that_does_not_fit_is_refused(pyramid, size):
     with pytest.raises(ValueError, match=r"the slide has 287\.\d x 205\.\d pixels"):
@@ -75,12 +86,14 @@ def test_a_slide_without_a_place_is_refused(pyramid):
 @given(st.integers(1, 5000), st.floats(1, 64))
 def test_the_pixel_under_the_centre_is_picked(length, step):
     shared = {"level": None, "geometry": None}
-    fine = Plane(size=(length, length), downsample=1.5, **shared)
+    fine = Plane(size=(length, length), factors=(1.5, 9.0), **shared)
     coarse_length = max(1, round(length / step))
-    coarse = Plane(size=(coarse_length, coarse_length), downsample=1.5 * step, **shared)
-    picks = fine.picks(coarse, 0)
-    assert len(picks) == coarse_length
-    assert 0 <= picks.min() <= picks.max() < length
+    factors = 1.5 * step, 9.0 * step
+    coarse = Plane(size=(coarse_length, coarse_length), factors=factors, **shared)
     centres = (np.arange(coarse_length) + 0.5) * step
     inside = centres < length
-    assert (np.abs(picks[inside] + 0.5 - centres[inside]) <= 0.5 + 1e-6).all()
+    for axis in (0, 1):
+        picks = fine.picks(coarse, axis)
+        assert len(picks) == coarse_length
+        assert 0 <= picks.min() <= picks.max() < length
+        assert (np.abs(picks[inside] + 0.5 - centres[inside]) <= 0.5 + 1e-6).all()

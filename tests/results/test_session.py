@@ -3,8 +3,11 @@ from __future__ import annotations
 import datetime
 import gc
 import inspect
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -242,6 +245,33 @@ def test_a_temporary_folder_is_gone_with_its_session(slide):
     assert not folder.exists()
 
 
+FORKED = """
+import os, sys, wsiweb
+
+session = wsiweb.connect(sys.argv[1]).slides()[0].open().results("v1")
+session.add_annotations([[[100, 100], [300, 100], [300, 260]]])
+child = os.fork()
+if not child:
+    sys.exit()
+os.waitpid(child, 0)
+assert session.objects[0].path.exists(), "gone"
+print(session.folder)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+def test_a_forked_child_leaves_the_folder_of_its_parent(folder):
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED, str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert not Path(ran.stdout.strip()).exists()
+
+
 def test_a_writer_may_outlive_its_session(slide):
     writer = slide.results("v1").mask_writer(segments="Tissue", level=4)
     gc.collect()
@@ -287,3 +317,14 @@ def test_slides_and_results_survive_pickling(slide, folder):
         found = pickle.loads(pickle.dumps(again.segmentations()[0]))
         size = again.levels[1].size
         np.testing.assert_array_equal(found.read_region((0, 0), 1, size), mask_of(slide))
+
+
+def test_two_that_join_at_once_count_from_the_same_object(slide, folder):
+    """As it is said of join: what the other has not stored yet cannot be known."""
+    slide.results("v1", folder=folder / "first").add_annotations([SQUARE])
+    with wsiweb.connect(folder) as archive:
+        again = archive.slides()[0].open()
+        one, other = again.results("v1", join=True), again.results("v1", join=True)
+        made = [session.add_annotations([SQUARE])[0] for session in (one, other)]
+    assert [each.instance_number for each in made] == [2, 2]
+    assert made[0].instance_uid != made[1].instance_uid

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from wsiweb.archive import Archive
     from wsiweb.slide import Slide
@@ -99,17 +99,35 @@ def on_slide(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _chosen(archive: Archive, study: str | None, series: str | None) -> Slide:
-    """Open the slide that was named, or the only one there is."""
+    """Open the slide that was named, or the only one there is, besides what was made of it."""
     if study is not None:
         return archive.open_slide(study, series)
     found = archive.slides(limit=20, **({} if series is None else {"series_uid": series}))
     if not found:
         which = "slide" if series is None else f"slide with the series UID {series}"
         raise click.ClickException(f"There is no {which} in {archive.url}.")
-    if len(found) > 1:
+    if len(found) == 1:
+        return archive.open_slide(found[0])
+    slide = _original(archive, {one.study_uid for one in found})
+    if slide is None:
         lines = [f"  --study {one.study_uid} --series {one.series_uid}" for one in found]
         raise click.ClickException("\n".join(["There are several slides; choose one:", *lines]))
-    return archive.open_slide(found[0])
+    click.echo(
+        f"There are {len(found)} series; this is the slide that the others were made of: "
+        f"{slide.series_uid}. For another say --series UID.",
+        err=True,
+    )
+    return slide
+
+
+def _original(archive: Archive, studies: Collection[str]) -> Slide | None:
+    """Open the slide of one study, though there may be images in it that were made of that."""
+    if len(studies) != 1:
+        return None
+    try:
+        return archive.open_slide(*studies)
+    except ValueError:  # there are several
+        return None
 
 
 def with_json(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,8 +12,9 @@ from wsiweb.cli.options import on_slide, with_json
 from wsiweb.cli.printing import print_json, print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from wsiweb.results.shapes.shapes import Shapes
     from wsiweb.slide import Slide
 
 __all__ = ["export", "results", "stored"]
@@ -45,7 +46,8 @@ _TO_FILE = _Target(dir_okay=False, path_type=Path)
     multiple=True,
     type=_FILE,
     metavar="FILE",
-    help="Points: columns x, y, perhaps class, and measurements.",
+    help="Points: columns x, y, perhaps class, and measurements; or a table of "
+    "wsiweb annotations: the middle, class and measurements of each.",
 )
 @click.option(
     "--mask",
@@ -178,7 +180,7 @@ def stored(slide: Slide, *, as_json: bool) -> None:
 
 @click.command("annotations")
 @on_slide
-@click.option("--name", help="Only annotations of that name; by default, the newest of all.")
+@click.option("--name", help="The newest result of that name; by default, the newest of all.")
 @click.option("--geojson", type=_TO_FILE, metavar="FILE", help="To write.")
 @click.option(
     "--csv",
@@ -193,8 +195,10 @@ def export(
 ) -> None:
     """Write the newest annotations of a slide as GeoJSON or as a table.
 
+    All objects of their series are written: what a session has added, and what has joined it.
     Coordinates are in pixels of level 0. Without a file to write, they are summed up.
     """
+    from wsiweb.results.shapes.features import write_geojson
     from wsiweb.results.shapes.tables import write_table
 
     for path, option in ((geojson, "--geojson"), (table, "--csv")):
@@ -205,17 +209,25 @@ def export(
         which = "annotations" if name is None else f"annotations of the name {name!r}"
         raise click.ClickException(f"The archive has no {which} of this slide.")
     newest = found[0]
-    if geojson is not None:
-        newest.save_geojson(geojson)
-        click.echo(f"{geojson}: {len(newest)} annotations of {newest.name!r}", err=as_json)
-    if table is not None:
-        count = write_table(table, newest.shapes())
-        click.echo(f"{table}: {count} annotations of {newest.name!r}", err=as_json)
+    # The newest first, as they are found; written in the order in which they were added.
+    parts = [one for one in reversed(found) if one.series_uid == newest.series_uid]
+    writers: tuple[tuple[Path | None, Callable[[Path, Iterable[Shapes]], Any]], ...] = (
+        (geojson, write_geojson),
+        (table, write_table),
+    )
+    for path, write in writers:
+        if path is not None:
+            write(path, [shapes for one in parts for shapes in one.shapes()])
+            count = sum(map(len, parts))
+            click.echo(f"{path}: {count} annotations of {newest.name!r}", err=as_json)
     rows = [
-        {"group": group.label, "kind": group.kind, "count": len(group)} for group in newest.groups
+        {"group": group.label, "kind": group.kind, "count": len(group)}
+        for one in parts
+        for group in one.groups
     ]
     if as_json:
         print_json({"name": newest.name, "series_uid": newest.series_uid, "groups": rows})
     elif geojson is None and table is None:
-        click.echo(repr(newest))
+        for one in parts:
+            click.echo(repr(one))
         print_rows(rows, {"group": "group", "kind": "kind", "count": "count"}, as_json=False)

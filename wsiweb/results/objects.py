@@ -7,24 +7,23 @@ there. What fails leaves nothing behind.
 from __future__ import annotations
 
 import contextlib
-import filecmp
-import hashlib
-import mmap
-import os
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from wsiweb.results.identity import Identity, random_uid, uid_for
+from wsiweb.results.settling import settle
+from wsiweb.results.stamping import stamped
+from wsiweb.results.temporary import temporary_folder
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from wsiweb.results.identity import Algorithm
 
-__all__ = ["Draft", "Kind", "Maker", "Objects", "ResultObject", "Series", "settle"]
+__all__ = ["Draft", "Drafts", "Kind", "Maker", "Objects", "ResultObject", "Series"]
 
 Kind = Literal["segmentation", "annotations", "heatmap", "report", "image"]
 
@@ -35,7 +34,6 @@ _NUMBERS: dict[Kind, int] = {
     "report": 401,
     "image": 501,
 }
-_BLOCK = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +101,35 @@ class Series:
     count: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Drafts:
+    """Drafts of one series, to be gone through, and what they have become.
+
+    Attributes
+    ----------
+    kind : Kind
+        Of all of them.
+    series : Series
+        Which they belong to.
+    lent : list of Draft
+        To be written.
+    made : tuple of ResultObject
+        What was written, in the same order; none before the end of the block that drafts were lent
+        to. (The last that a session made may be another thread's.)
+    """
+
+    kind: Kind
+    series: Series
+    lent: list[Draft]
+    made: tuple[ResultObject, ...] = ()
+
+    def __iter__(self) -> Iterator[Draft]:
+        return iter(self.lent)
+
+    def __getitem__(self, number: int) -> Draft:
+        return self.lent[number]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Maker:
     """What all objects of a session have in common.
@@ -146,78 +173,23 @@ class Maker:
         return (self.source_series_uid, self.name, when, self.creator, *who, *about)
 
 
-class Objects:
-    """What a session has made so far; from any thread.
+class _Register:
+    """The series of a session, their numbers, and what is whole; from any thread."""
 
-    Parameters
-    ----------
-    folder : Path
-        Where files are kept.
-    maker : Maker
-        What all of them say.
-    existing : mapping of Kind to Series
-        Series that are to be added to.
-    """
-
-    def __init__(self, folder: Path, maker: Maker, existing: Mapping[Kind, Series]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | None, maker: Maker, existing: Mapping[Kind, Series]) -> None:
+        # Gone with the last who writes there: a writer may outlive its session.
+        self.folder = temporary_folder(self, "results") if folder is None else folder
         self.maker = maker
+        self.made: list[ResultObject] = []
         self._series: dict[Kind, list[Series]] = {key: [one] for key, one in existing.items()}
-        self._made: list[ResultObject] = []
         self._lock = threading.Lock()
         self._turns: dict[Kind, threading.RLock] = {}  # for kinds whose objects share a series
 
-    @property
-    def made(self) -> tuple[ResultObject, ...]:
-        """All that is whole, in the order in which it was made."""
-        return tuple(self._made)
-
-    @contextlib.contextmanager
-    def drafts(self, kind: Kind, count: int = 1, *, apart: bool = False) -> Generator[list[Draft]]:
-        """Lend places for objects of one series that are kept together, or not at all.
-
-        Parameters
-        ----------
-        kind : Kind
-            Which series they belong to.
-        count : int
-            How many.
-        apart : bool
-            Whether they want a series of their own. Then others are not kept waiting meanwhile.
-
-        Yields
-        ------
-        list of Draft
-            To be written within the block; then they are moved to their places.
-
-        Raises
-        ------
-        FileExistsError
-            When a place is taken by another file, which stays as it is.
-        """
-        with contextlib.nullcontext() if apart else self._turn_of(kind):
-            series = self._begun(kind, apart)
-            lent = [self._draft(kind, series, series.count + 1 + place) for place in range(count)]
-            try:
-                yield lent
-                made = [self._finished(kind, draft) for draft in lent]
-                settle([(draft.path, one.path) for draft, one in zip(lent, made, strict=True)])
-            except BaseException:
-                self._forget(kind, series)
-                raise
-            finally:
-                for draft in lent:
-                    draft.path.unlink(missing_ok=True)
-            with self._lock:
-                # Only now, so that what failed leaves no gap in the numbers.
-                series.count += count
-                self._made += made
-
-    def _turn_of(self, kind: Kind) -> threading.RLock:
+    def turn_of(self, kind: Kind) -> threading.RLock:
         with self._lock:
             return self._turns.setdefault(kind, threading.RLock())
 
-    def _begun(self, kind: Kind, apart: bool) -> Series:
+    def begun(self, kind: Kind, apart: bool) -> Series:
         with self._lock:
             known = self._series.setdefault(kind, [])
             if known and not apart:
@@ -228,13 +200,14 @@ class Objects:
             known.append(series)
             return series
 
-    def _forget(self, kind: Kind, series: Series) -> None:
+    def forget(self, kind: Kind, series: Series) -> None:
         """Take a series back that nothing came of, so that the next one has its place."""
         with self._lock:
-            if not series.count and self._series[kind][-1] is series:
-                self._series[kind].pop()
+            known = self._series[kind]
+            if not series.count and known and known[-1] is series:
+                known.pop()
 
-    def _draft(self, kind: Kind, series: Series, number: int) -> Draft:
+    def draft(self, kind: Kind, series: Series, number: int) -> Draft:
         maker = self.maker
         identity = Identity(
             series_uid=series.uid,
@@ -250,10 +223,10 @@ class Objects:
         self.folder.mkdir(parents=True, exist_ok=True)
         return Draft(self.folder / f".{kind}-{identity.instance_uid}.dcm.part", identity)
 
-    def _finished(self, kind: Kind, draft: Draft) -> ResultObject:
+    def finished(self, kind: Kind, draft: Draft) -> ResultObject:
         identity = draft.identity
         if self.maker.deterministic:
-            identity = _stamped(draft)
+            identity = stamped(draft.path, identity)
         name = f"{kind}-{identity.instance_number}-{identity.instance_uid}.dcm"
         return ResultObject(
             path=draft.path.with_name(name),
@@ -265,81 +238,150 @@ class Objects:
             size=draft.path.stat().st_size,
         )
 
+    def keep(self, lots: list[Drafts]) -> None:
+        """Move objects to their places, all or none of them; then they have their numbers."""
+        settle(
+            [
+                (draft.path, one.path)
+                for lot in lots
+                for draft, one in zip(lot.lent, lot.made, strict=True)
+            ]
+        )
+        with self._lock:
+            # Only now, so that what failed leaves no gap in the numbers.
+            for lot in lots:
+                lot.series.count += len(lot.made)
+                self.made += lot.made
 
-def settle(moves: Sequence[tuple[Path, Path]]) -> None:
-    """Give files their names, all of them or none; none takes the place of another file.
+
+class Objects:
+    """What a session has made so far; from any thread.
 
     Parameters
     ----------
-    moves : sequence of (Path, Path)
-        Of each file the name that it has, and the one that it gets, in the same folder. Where a
-        file with the same content has that name already, it is kept.
-
-    Raises
-    ------
-    FileExistsError
-        When another file has one of the names.
+    folder : Path or None
+        Where files are kept; None for a temporary folder.
+    maker : Maker
+        What all of them say.
+    existing : mapping of Kind to Series
+        Series that are to be added to.
     """
-    settled: list[Path] = []
-    try:
-        for part, target in moves:
-            if _settled(part, target):
-                settled.append(target)
-    except BaseException:
-        for target in settled:
-            target.unlink(missing_ok=True)
-        raise
-    finally:
-        for part, _ in moves:
-            part.unlink(missing_ok=True)
+
+    def __init__(self, folder: Path | None, maker: Maker, existing: Mapping[Kind, Series]) -> None:
+        self._register = _Register(folder, maker, existing)
+
+    @property
+    def folder(self) -> Path:
+        """Where files are kept."""
+        return self._register.folder
+
+    @property
+    def maker(self) -> Maker:
+        """What all of them say."""
+        return self._register.maker
+
+    @property
+    def made(self) -> tuple[ResultObject, ...]:
+        """All that is whole, in the order in which it was made."""
+        return tuple(self._register.made)
+
+    @contextlib.contextmanager
+    def drafts(self, kind: Kind, count: int = 1, *, apart: bool = False) -> Generator[Drafts]:
+        """Lend places for objects of one series that are kept together, or not at all.
+
+        Parameters
+        ----------
+        kind : Kind
+            Which series they belong to.
+        count : int
+            How many.
+        apart : bool
+            Whether they want a series of their own. Then others are not kept waiting meanwhile.
+
+        Yields
+        ------
+        Drafts
+            To be written within the block; then they are moved to their places, and `made` says
+            what they are.
+
+        Raises
+        ------
+        FileExistsError
+            When a place is taken by another file, which stays as it is.
+        """
+        with self.together() as joint, joint.drafts(kind, count, apart=apart) as lent:
+            yield lent
+
+    @contextlib.contextmanager
+    def together(self) -> Generator[Objects]:
+        """Keep objects of several series together, or none of them.
+
+        Yields
+        ------
+        Objects
+            To be used instead of this one within the block, and by one thread. What it has made is
+            written, and gets its place and its number at the end of the block.
+
+        Raises
+        ------
+        FileExistsError
+            When a place is taken by another file, which stays as it is.
+        """
+        joint = _Joint(self._register)
+        with joint.turns:
+            try:
+                yield joint
+                self._register.keep(joint.lots)
+            except BaseException:
+                joint.give_up(joint.lots)
+                raise
 
 
-def _settled(part: Path, target: Path) -> bool:
-    """Name a file; whether it is new there."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    try:
-        target.hardlink_to(part)  # unlike renaming, it replaces nothing
-    except FileExistsError:
-        return _refused(part, target)
-    except OSError:  # a file system without links
-        if target.exists():
-            return _refused(part, target)
-        part.rename(target)
-    return True
+class _Joint(Objects):
+    """Lends drafts of any kind, which settle when all of them are written: not by itself."""
 
+    def __init__(self, register: _Register) -> None:
+        super().__init__(register.folder, register.maker, {})
+        self._register = register
+        self.lots: list[Drafts] = []
+        self.turns = contextlib.ExitStack()
 
-def _refused(part: Path, target: Path) -> bool:
-    if not filecmp.cmp(part, target, shallow=False):
-        raise FileExistsError(
-            f"{target} is there already and is another file; give another folder."
-        ) from None
-    return False
+    @property
+    def made(self) -> tuple[ResultObject, ...]:
+        """All that is written within the block."""
+        return tuple(one for lot in self.lots for one in lot.made)
+
+    @contextlib.contextmanager
+    def drafts(self, kind: Kind, count: int = 1, *, apart: bool = False) -> Generator[Drafts]:
+        whole = self._register
+        if not apart:
+            self.turns.enter_context(whole.turn_of(kind))
+        series = whole.begun(kind, apart)
+        before = sum(len(lot.lent) for lot in self.lots if lot.series is series)
+        first = series.count + before + 1
+        lot = Drafts(kind, series, [])
+        self.lots.append(lot)
+        try:
+            lot.lent += [whole.draft(kind, series, first + place) for place in range(count)]
+            yield lot
+            lot.made = tuple(whole.finished(kind, draft) for draft in lot.lent)
+        except BaseException:
+            self.give_up([lot])
+            raise
+
+    @contextlib.contextmanager
+    def together(self) -> Generator[Objects]:
+        yield self
+
+    def give_up(self, lots: list[Drafts]) -> None:
+        """Remove what was written for lots, and forget series that nothing came of."""
+        self.lots = [one for one in self.lots if one not in lots]
+        for lot in reversed(lots):
+            for draft in lot.lent:
+                draft.path.unlink(missing_ok=True)
+            if not any(one.series is lot.series for one in self.lots):
+                self._register.forget(lot.kind, lot.series)
 
 
 def _moment(when: datetime.datetime) -> float:
     return when.timestamp()  # comparable, with a time zone or without
-
-
-def _stamped(draft: Draft) -> Identity:
-    """Give an object the UID that follows from its content.
-
-    What it was written under is a random UID of the same length, which can be nothing else.
-    """
-    old = draft.identity.instance_uid.encode()
-    with draft.path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
-        places: list[int] = []
-        place = content.find(old)
-        while place >= 0:
-            places.append(place)
-            content[place : place + len(old)] = bytes(len(old))
-            place = content.find(old, place + len(old))
-        digest = hashlib.sha256()
-        for start in range(0, len(content), _BLOCK):
-            digest.update(content[start : start + _BLOCK])
-        uid = uid_for(draft.identity.series_uid, digest.hexdigest())
-        for place in places:
-            content[place : place + len(old)] = uid.encode()
-        content.flush()
-        os.fsync(file.fileno())
-    return replace(draft.identity, instance_uid=uid)

@@ -35,18 +35,24 @@ class Plane:
     ----------
     size : tuple of int
         Width and height in pixels.
-    downsample : float
-        Pixels of level 0 along the edge of one of its pixels.
+    factors : tuple of float
+        Pixels of level 0 along the width and along the height of one of its pixels. They differ
+        where the pixels of the slide are not square, and its own are.
     level : Level
-        The level it was made from: its own, or the coarsest that is no coarser.
+        The level it was made from: its own, or the coarsest that is no coarser on the whole.
     geometry : Geometry
         Where it lies on the slide.
     """
 
     size: tuple[int, int]
-    downsample: float
+    factors: tuple[float, float]
     level: Level
     geometry: Geometry
+
+    @property
+    def downsample(self) -> float:
+        """Pixels of level 0 along the edge of one of its pixels: the mean of both factors."""
+        return sum(self.factors) / 2
 
     @classmethod
     def at_level(cls, pyramid: Pyramid, number: int) -> Plane:
@@ -61,8 +67,7 @@ class Plane:
         """
         level = level_of(pyramid.levels, number)
         base = _placed(pyramid)
-        geometry = _coarser(base, level.downsample)
-        return cls(size=level.size, downsample=level.downsample, level=level, geometry=geometry)
+        return cls.scaled(base, level.size, (level.downsample, level.downsample), level)
 
     @classmethod
     def at_mpp(cls, pyramid: Pyramid, mpp: float, size: tuple[int, int]) -> Plane:
@@ -84,7 +89,8 @@ class Plane:
         """
         base = _placed(pyramid)
         mpp = positive(mpp, "mpp", "micrometres per pixel")
-        factors = [mpp / 1000 / spacing for spacing in base.spacing]
+        across, down = (mpp / 1000 / spacing for spacing in base.spacing)
+        factors = across, down
         whole = [
             edge / factor for edge, factor in zip(pyramid.levels[0].size, factors, strict=True)
         ]
@@ -94,13 +100,30 @@ class Plane:
                 f"At {mpp} um per pixel the slide has {wanted} pixels (width x height); what was "
                 f"given has {size[0]} x {size[1]}."
             )
-        downsample = sum(factors) / 2
-        return cls(
-            size=size,
-            downsample=downsample,
-            level=pyramid.level_for_downsample(downsample),
-            geometry=_coarser(base, *factors),
+        return cls.scaled(base, size, factors, pyramid.level_for_downsample(sum(factors) / 2))
+
+    @classmethod
+    def scaled(
+        cls, base: Geometry, size: tuple[int, int], factors: tuple[float, float], level: Level
+    ) -> Plane:
+        """Return a matrix that has its corner in common with level 0.
+
+        Parameters
+        ----------
+        base : Geometry
+            Where level 0 lies.
+        size, factors, level
+            As of the plane.
+        """
+        across, down = factors
+        x, y, z = base.to_slide([across / 2, down / 2]).tolist()  # the centre of its first pixel
+        geometry = Geometry(
+            origin=(x, y, z),
+            row_direction=base.row_direction,
+            column_direction=base.column_direction,
+            spacing=(base.spacing[0] * across, base.spacing[1] * down),
         )
+        return cls(size=size, factors=factors, level=level, geometry=geometry)
 
     def picks(self, other: Plane, axis: int) -> NDArray[np.int64]:
         """Return which pixel of this matrix stands for each pixel of a coarser one.
@@ -117,7 +140,7 @@ class Plane:
         numpy.ndarray
             Zero-based, rising, int64: of each of the other's pixels, the pixel under its centre.
         """
-        step = other.downsample / self.downsample
+        step = other.factors[axis] / self.factors[axis]
         centres = (np.arange(other.size[axis]) + 0.5) * step
         return np.minimum(np.floor(centres).astype(np.int64), self.size[axis] - 1)
 
@@ -131,15 +154,3 @@ def _placed(pyramid: Pyramid) -> Geometry:
             "placed on it."
         )
     return geometry
-
-
-def _coarser(base: Geometry, across: float, down: float | None = None) -> Geometry:
-    """Return the geometry of a matrix with the same corner and larger pixels."""
-    down = across if down is None else down
-    origin = base.to_slide([across / 2, down / 2])  # the centre of its first pixel
-    return Geometry(
-        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
-        row_direction=base.row_direction,
-        column_direction=base.column_direction,
-        spacing=(base.spacing[0] * across, base.spacing[1] * down),
-    )

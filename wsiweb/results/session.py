@@ -7,10 +7,6 @@ import datetime
 import functools
 import inspect
 import shutil
-import tempfile
-import uuid
-import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar
 
 from wsiweb import loop
@@ -19,17 +15,20 @@ from wsiweb.results.heatmaps import heatmap
 from wsiweb.results.identity import Algorithm
 from wsiweb.results.images import image
 from wsiweb.results.masks import mask
-from wsiweb.results.objects import Maker, Objects, Series, settle
+from wsiweb.results.objects import Maker, Objects, Series
 from wsiweb.results.reading.find import find
 from wsiweb.results.reports import report
+from wsiweb.results.settling import settle
 from wsiweb.results.shapes import annotations
 from wsiweb.results.source import Source
 from wsiweb.results.texts import check_person, check_text
 from wsiweb.wire.uris import Resource
+from wsiweb.writing.parts import part_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from wsiweb.client.client import DicomwebClient
     from wsiweb.pixels.pyramid import Pyramid
@@ -185,11 +184,7 @@ class ResultSession:
         deterministic = flag(deterministic, "deterministic")
         created = _created(created, deterministic)
         self.source = source
-        kept = folder is not None
-        if folder is not None:
-            place = folder_of(folder, "folder=")
-        else:
-            place = Path(tempfile.mkdtemp(prefix="wsiweb-results-"))
+        place = None if folder is None else folder_of(folder, "folder=")
         maker = Maker(
             study_uid=source.pyramid.study_uid,
             source_series_uid=source.pyramid.series_uid,
@@ -201,8 +196,6 @@ class ResultSession:
             channel=source.channel,
         )
         self._objects = Objects(place, maker, existing or {})
-        if not kept:  # gone with the last who writes there: a writer may outlive its session
-            weakref.finalize(self._objects, shutil.rmtree, place, ignore_errors=True)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -274,7 +267,7 @@ class ResultSession:
                 )
         target.mkdir(parents=True, exist_ok=True)
         places = [target / one.path.name for one in made]
-        parts = [place.with_name(f".{place.name}.{uuid.uuid4().hex}.part") for place in places]
+        parts = [part_of(place) for place in places]
         try:
             for one, part in zip(made, parts, strict=True):
                 _copied(one.path, part)

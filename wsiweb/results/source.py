@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wsiweb.arguments import whole_number
 from wsiweb.errors import SlideError
 from wsiweb.pixels.instance import read_header
+from wsiweb.results.loss import state_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.wire.dicomjson import Attributes
 
-__all__ = ["Source"]
+__all__ = ["Source", "thickness_of"]
 
 # Attributes of type 2: they must be there, and may be empty (PS3.3 C.7.1.1, C.7.2.1).
 _MAY_BE_EMPTY = (
@@ -51,6 +52,7 @@ _OF_A_PART = (  # what only a part of a concatenation says (PS3.3 C.7.6.16)
     "InConcatenationTotalNumber",
     "ConcatenationFrameOffsetNumber",
 )
+_THIN = 0.001  # mm: depth of what does not state it; nothing is not allowed (PS3.3 C.7.6.16.2.1)
 _MOST_NAMED = 20  # channels, in words
 _UTF8 = "ISO_IR 192"
 
@@ -255,6 +257,9 @@ class Source:
             cosines = dataset.ImageOrientationSlide
             dataset.ImageOrientationSlide = [cosine or 0 for cosine in cosines]
         dataset.SpecificCharacterSet = _UTF8
+        if not dataset.get("Modality"):  # of whole-slide images there is but one (PS3.3 C.8.12.1)
+            dataset.Modality = "SM"
+        state_loss(dataset, self.pyramid.levels[level].transfer_syntax)
         _state_scale(dataset, self.pyramid.levels[level].mpp)
         self._make_whole(dataset, self.pyramid.levels[level])
         return dataset
@@ -272,6 +277,25 @@ class Source:
         for keyword in _OF_A_PART:
             if keyword in dataset:
                 delattr(dataset, keyword)
+
+
+def thickness_of(header: Dataset) -> float:
+    """Return how thick what is made of a slide is: as its source, or as little as may be said.
+
+    Parameters
+    ----------
+    header : pydicom.Dataset
+        Of the source; see `Source.dataset`.
+
+    Returns
+    -------
+    float
+        SliceThickness in mm, which may not be 0.
+    """
+    shared: Any = header.get("SharedFunctionalGroupsSequence")
+    measures: Any = shared[0].get("PixelMeasuresSequence") if shared else None
+    stated = float(measures[0].get("SliceThickness") or 0) if measures else 0.0
+    return stated if stated > 0 else _THIN
 
 
 def _checked_channel(channel: int, pyramid: Pyramid) -> int:
@@ -349,7 +373,10 @@ def _state_scale(dataset: Dataset, mpp: tuple[float, float] | None) -> None:
     if not dataset.get("SharedFunctionalGroupsSequence"):
         dataset.SharedFunctionalGroupsSequence = [type(dataset)()]
     shared = dataset.SharedFunctionalGroupsSequence[0]
-    if mpp is not None and not shared.get("PixelMeasuresSequence"):
-        measures = type(dataset)()
+    if mpp is None:
+        return
+    if not shared.get("PixelMeasuresSequence"):
+        shared.PixelMeasuresSequence = [type(dataset)()]
+    measures = shared.PixelMeasuresSequence[0]
+    if not measures.get("PixelSpacing"):
         measures.PixelSpacing = [format_number_as_ds(step / 1000) for step in reversed(mpp)]
-        shared.PixelMeasuresSequence = [measures]

@@ -59,7 +59,10 @@ def placed(draw, source):
     size = tuple(-(-length // edge) for length in pyramid.levels[0].size)
     if way == "patch":
         return {"patch": edge}, size, edge
-    return {"mpp": edge * pyramid.levels[0].mpp[0]}, size, edge
+    mpp = edge * pyramid.mpp[0]
+    factors = mpp / np.array(pyramid.mpp)
+    size = tuple(np.ceil(np.array(pyramid.levels[0].size) / factors - 1e-9).astype(int).tolist())
+    return {"mpp": mpp}, size, factors
 
 
 @settings(max_examples=25, deadline=None)

@@ -164,6 +164,23 @@ def test_a_scale_in_micrometres(source, objects):
     assert dataset.Columns < 100
 
 
+@pytest.mark.parametrize("scale", [{"patch": 256}, {"mpp": 128.0}], ids=["patch", "mpp"])
+@pytest.mark.parametrize("stated", [None, 0])
+def test_nothing_is_without_thickness(made, tmp_path, scale, stated):
+    """Of pixels that no level has, highdicom does not take the thickness of the source."""
+    headers = headers_of(made.levels)
+    for header in headers:
+        measures = header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+        measures.SliceThickness = stated
+    source = source_of(headers)
+    (made,) = add_heatmap(
+        source, objects_in(tmp_path, source), waves(9, 6), quantity=QUANTITY, **scale
+    )
+    assert errors_in(made.path) == []
+    shared = pydicom.dcmread(made.path).SharedFunctionalGroupsSequence[0]
+    assert float(shared.PixelMeasuresSequence[0].SliceThickness) == 0.001
+
+
 def test_pixels_that_are_not_square(made, tmp_path):
     headers = headers_of(made.levels)
     for header in headers:

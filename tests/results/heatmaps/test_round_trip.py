@@ -38,7 +38,12 @@ def scales(draw, source):
     size = tuple(max(1, int(rounded(edge / patch))) for edge in (width, height))
     if way == "patch":
         return {"patch": patch}, size, patch
-    return {"mpp": patch * pyramid.mpp[0]}, size, patch
+    factors = patch * pyramid.mpp[0] / np.array(pyramid.mpp)
+    size = tuple(
+        max(1, int(rounded(edge / factor)))
+        for edge, factor in zip((width, height), factors, strict=True)
+    )
+    return {"mpp": patch * pyramid.mpp[0]}, size, factors
 
 
 @settings(max_examples=30)

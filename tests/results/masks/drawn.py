@@ -23,9 +23,11 @@ def planes(size, count=3, seed=0):
 
 
 def picked(mask, factor, size):
+    """The pixels under the centres of a coarser matrix; one factor, or across and down."""
+    across, down = np.broadcast_to(factor, 2)
     rows, columns = (
-        np.minimum(((np.arange(edge) + 0.5) * factor).astype(int), whole - 1)
-        for edge, whole in zip(size[::-1], mask.shape[:2], strict=True)
+        np.minimum(((np.arange(edge) + 0.5) * step).astype(int), whole - 1)
+        for edge, whole, step in zip(size[::-1], mask.shape[:2], (down, across), strict=True)
     )
     return mask[np.ix_(rows, columns)]
 

@@ -27,8 +27,8 @@ def _header() -> pydicom.Dataset:
         return pydicom.dcmread(made.levels[0], stop_before_pixels=True)
 
 
-def sized_headers(size, factors=(1,), orientation=None, *, rounded=np.ceil) -> list:
-    """Headers of a slide: its size, its levels, how it lies on the glass."""
+def sized_headers(size, factors=(1,), orientation=None, *, rounded=np.ceil, spacing=None) -> list:
+    """Headers of a slide: its size, levels, how it lies on the glass, its scale (x, y) in mm."""
     headers = []
     for number, factor in enumerate(factors):
         header = copy.deepcopy(_header())
@@ -40,13 +40,14 @@ def sized_headers(size, factors=(1,), orientation=None, *, rounded=np.ceil) -> l
         header.NumberOfFrames = -(-columns // tile) * -(-rows // tile)
         header.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED" if number else "NONE"]
         measures = header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-        measures.PixelSpacing = [float(step) * factor for step in measures.PixelSpacing]
+        steps = measures.PixelSpacing if spacing is None else spacing[::-1]  # rows first
+        measures.PixelSpacing = [float(step) * factor for step in steps]
         if orientation is not None:
             header.ImageOrientationSlide = list(orientation)
         headers.append(header)
     return headers
 
 
-def sized(size, factors=(1,), orientation=None, *, rounded=np.ceil) -> Source:
+def sized(size, factors=(1,), orientation=None, *, rounded=np.ceil, spacing=None) -> Source:
     """The slide that such headers describe."""
-    return source_of(sized_headers(size, factors, orientation, rounded=rounded))
+    return source_of(sized_headers(size, factors, orientation, rounded=rounded, spacing=spacing))

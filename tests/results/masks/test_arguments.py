@@ -244,7 +244,7 @@ PARTS = [
     ((0, 0, TILE.astype(object)), "not object"),
     ((0, 0, TILE.astype(str)), "not <U"),
     ((0, 0, TILE * 1j), "not complex"),
-    ((0, 0, TILE * np.nan), "holds NaN"),
+    ((0, 0, TILE * np.nan), "holds NaN|not like the first"),  # threads: which of two is first?
     (((0.5, 0), TILE), LOCATION),
     ((None, TILE), LOCATION),
     (((0, 0, 0), TILE), LOCATION),

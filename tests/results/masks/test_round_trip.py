@@ -73,8 +73,11 @@ def places(draw, source):
     way = draw(st.sampled_from(["level", "mpp", "part"]))
     if way == "mpp":
         scale = draw(st.floats(0.7, 9))
-        size = tuple(max(1, round(edge / scale)) for edge in pyramid.levels[0].size)
         mpp = scale * pyramid.mpp[0]
+        size = tuple(
+            max(1, round(edge * step / mpp))
+            for edge, step in zip(pyramid.levels[0].size, pyramid.mpp, strict=True)
+        )
         return {"mpp": mpp}, Plane.at_mpp(pyramid, mpp, size), (0, 0), size
     level = draw(st.integers(0, len(pyramid.levels) - 1))
     plane = Plane.at_level(pyramid, level)
@@ -115,15 +118,20 @@ def test_masks_come_back_in_their_place(tmp_path_factory, source, form, tile, da
     (x, y), (width, height) = start, size
     whole[y : y + height, x : x + width] = given_planes
     pyramid = source.pyramid
-    coarser = [one for one in pyramid.levels if one.downsample > plane.downsample * 1.1]
+    factors = np.array(plane.factors)
+    np.testing.assert_allclose(factors * pyramid.mpp, np.array(plane.geometry.spacing) * 1000)
+    if "mpp" in told:
+        np.testing.assert_allclose(factors * pyramid.mpp, [told["mpp"]] * 2)
+    coarser = [one for one in pyramid.levels if one.downsample > factors.max() * 1.1]
     assert len(made) == 1 + len(coarser)
-    for result, one in zip(made, [plane, *coarser], strict=True):
+    steps = [factors, *([one.downsample] * 2 for one in coarser)]
+    for result, one, step in zip(made, [plane, *coarser], np.array(steps), strict=True):
         image = highdicom.seg.segread(result.path)
         assert image.SegmentationType == TYPES.get(form, "BINARY")
-        expected = picked(whole, one.downsample / plane.downsample, one.size)
+        expected = picked(whole, step / factors, one.size)
         found = planes_of(image, count)
         assert found.shape == expected.shape
         assert np.abs(found.astype(float) - expected).max() < 1e-6
         points = np.array([[0, 0], [1, 0], [0, 1], [2.5, 0.25], one.size])
-        there = place_on(source.dataset(0))(points * one.downsample)
+        there = place_on(source.dataset(0))(points * step)
         np.testing.assert_allclose(place_on(image)(points), there, atol=1e-6)

@@ -131,6 +131,16 @@ def by_hand(source, graphics, *, level=0, kind="POLYGON", coordinates="2D", meas
 # Round trips ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("kind", "points", "name"),
+    [("point", [[1, 2]], "Point"), ("polygon", SQUARE, "POLYGON"), ("point", [[1, 2]], "polygon")],
+)
+def test_classes_are_read_though_they_are_called_like_kinds(place, kind, points, name):
+    place.add([Shapes.of(kind, points, classes=name), Shapes.of(kind, points)])
+    (found,) = place.read()
+    assert [one.classes for one in found.shapes()] == [(name,), ("",)]
+
+
 @pytest.mark.parametrize("place", ["folder", "server"], indirect=True)
 def test_what_was_written_is_read(place):
     place.add(

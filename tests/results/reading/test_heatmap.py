@@ -65,11 +65,18 @@ def waves(width, height):
 
 
 def under(values, source, level, downsample):
-    """What each pixel of a level has under its centre, by the definition."""
+    """What each pixel of a level has under its centre, by the definition.
+
+    The last pixels of a level may reach beyond the slide, with their centres, too: they have what
+    the last pixel of the slide has.
+    """
     factor = source.pyramid.levels[level].downsample
-    width, height = source.pyramid.levels[level].size
-    x = np.floor((np.arange(width) + 0.5) * factor / downsample).astype(int)
-    y = np.floor((np.arange(height) + 0.5) * factor / downsample).astype(int)
+    x, y = (
+        np.floor(np.minimum((np.arange(edge) + 0.5) * factor, whole - 0.5) / downsample).astype(int)
+        for edge, whole in zip(
+            source.pyramid.levels[level].size, source.pyramid.levels[0].size, strict=True
+        )
+    )
     padded = np.pad(values, ((0, 2), (0, 2)), constant_values=np.nan)
     return padded[np.minimum(y, len(values))][:, np.minimum(x, values.shape[1])]
 
@@ -104,6 +111,25 @@ def test_a_map_of_a_level_lies_on_every_level(read, source, level):
         found = heatmap.read_region((0, 0), other.index, other.size)
         expected = under(values, source, other.index, source.pyramid.levels[level].downsample)
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_whole_map_has_no_gaps_at_any_level(tmp_path):
+    """Of sizes that no level divides, so that the last pixels reach beyond the slide."""
+    made = wsiweb.synthetic.write_slide(
+        tmp_path, 333, 221, seed=1, tile_size=64, levels=(1, 2, 4, 8)
+    )
+    source = source_of(tmp_path)
+    values = waves(333, 221)
+    values[np.isnan(values)] = 0.5
+    add_heatmap(source, objects_in(tmp_path, source), values, level=0, quantity=QUANTITY)
+    with wsiweb.connect(tmp_path) as archive:
+        slide = archive.open_slide(made.study_uid, made.series_uid)
+        (heatmap,) = slide.heatmaps()
+        for level in slide.levels:
+            found = heatmap.read_region((0, 0), level.index, level.size)
+            np.testing.assert_allclose(found, under(values, source, level.index, 1), atol=1e-5)
+            assert not np.isnan(found).any()
+            np.testing.assert_array_equal(heatmap.to_dask(level.index).compute(), found)
 
 
 def test_regions_may_lie_outside(read, source):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from results.masks.sized import sized
 
 from wsiweb.results.reading import aligned as aligned_room
 from wsiweb.results.reading.aligned import aligned
@@ -141,3 +143,52 @@ def test_the_level_of_such_pixels_is_chosen_or_the_next_finer(downsample, chosen
 def test_what_cannot_be_a_region_is_refused(size):
     with pytest.raises(ValueError, match=r"cannot be|more than 16 GiB"):
         shown(numbered(5, 5), Placement.scaled(1, 1), Grid((0, 0), (1, 1), size))
+
+
+def stated(pyramid, level, spacing):
+    """Where a matrix of a level's size lies that says of its pixels what it does (x, y), in mm."""
+    base = pyramid.levels[0].geometry
+    centre = [own / its / 2 for own, its in zip(spacing, base.spacing, strict=True)]
+    origin = tuple(base.to_slide(centre).tolist())  # of the first pixel
+    geometry = dataclasses.replace(base, origin=origin, spacing=spacing)
+    image = dataclasses.replace(pyramid.levels[level], geometry=geometry)
+    (across, _), (_, down) = Placement.of(pyramid, image).matrix
+    return 1 / across, 1 / down
+
+
+@pytest.mark.parametrize("micrometres", [3.98, 4.02, 3.9999, 3.97])
+def test_a_result_of_its_own_scale_keeps_it(micrometres):
+    """Although it has as many pixels as a level whose own are nearly as large."""
+    pyramid = sized((801, 801), (1, 8), spacing=(0.0005, 0.0005)).pyramid
+    found = stated(pyramid, 1, (micrometres / 1000,) * 2)
+    assert found == pytest.approx((micrometres / 0.5,) * 2, rel=1e-9)
+
+
+def test_so_does_one_of_a_round_scale():
+    """Which might be that of the level with few decimals; but it fits the slide as it is."""
+    pyramid = sized((801, 801), (1, 8), spacing=(0.0005025, 0.0005025)).pyramid
+    found = stated(pyramid, 1, (0.004, 0.004))
+    assert found == pytest.approx((0.004 / 0.0005025,) * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("decimals", [4, 5, 7])
+def test_few_decimals_are_no_other_scale(decimals):
+    """What others write about a large slide: 0.00202 mm for pixels of 0.0020216."""
+    pyramid = sized((40_000, 30_000), (1, 8), spacing=(0.0002527, 0.0002527)).pyramid
+    assert stated(pyramid, 1, (round(0.0020216, decimals),) * 2) == (8, 8)
+
+
+def test_what_is_copied_from_the_level_is_the_level():
+    pyramid = sized((801, 801), (1, 8), spacing=(0.0005, 0.0005)).pyramid
+    odd = dataclasses.replace(
+        pyramid.levels[1],
+        geometry=dataclasses.replace(pyramid.levels[1].geometry, spacing=(0.00398, 0.00398)),
+    )
+    pyramid = dataclasses.replace(pyramid, levels=(pyramid.levels[0], odd))
+    assert stated(pyramid, 1, (0.00398, 0.00398)) == (8, 8)
+
+
+def test_pixels_need_not_be_square():
+    pyramid = sized((800, 800), (1, 4), spacing=(0.00025, 0.0005)).pyramid
+    assert stated(pyramid, 1, (0.001, 0.002)) == (4, 4)
+    assert stated(pyramid, 1, (0.001, 0.001)) == pytest.approx((4, 2))

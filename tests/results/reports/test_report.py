@@ -199,7 +199,7 @@ CIRCLE = [(1000 + 400 * np.cos(turn), 700 + 400 * np.sin(turn)) for turn in np.a
     [
         ([], {}, "0 were given"),
         ([Finding(region=(1, 1))] * (MOST_FINDINGS + 1), {}, "add_annotations"),
-        ([Finding(region=(1, 1)), Finding(region=(2101, 1))], {}, "finding 2"),
+        ([Finding(region=(1, 1)), Finding(region=(2113, 1))], {}, "finding 2"),
         ([Finding(region=(-0.1, 1))], {}, "from (0, 0) to (2100, 1500)"),
         ([Finding(region=[(0, 0), (np.nan, 1), (1, 1)])], {}, "finite"),
         ([Finding(region=CIRCLE)], {}, "shapely.simplify"),

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import highdicom
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results.about import objects_in
+from results.about import ORIENTATIONS, objects_in
+from results.masks.sized import sized
 from results.slides import place_on, slides
 from shapely import Polygon
 
+from wsiweb.results.planes import Plane
 from wsiweb.results.reports.findings import Finding, Region
 from wsiweb.results.reports.report import add_report
 
@@ -40,6 +43,19 @@ def regions(draw):
 
 
 numbers = st.floats(-1e9, 1e9) | st.integers(-(10**14), 10**14)
+
+
+@pytest.mark.parametrize("coordinates", ["2d", "3d"])
+def test_what_is_read_at_the_edge_can_be_written_again(tmp_path, coordinates):
+    """Stored millimetres are float32, and the last pixel of a coarse level may reach beyond."""
+    source = sized((101, 99), (1, 8), ORIENTATIONS["usual"])
+    place = Plane.at_level(source.pyramid, 0).geometry
+    for width, height in ((101, 99), (104, 104)):
+        points = np.array([[0, 0], [width, 0], [width, height], [0, height]])
+        read = place.to_pixel(place.to_slide(points).astype(np.float32).astype(np.float64))
+        objects = objects_in(tmp_path, source)
+        finding = Finding(region=Region("polygon", read), type="Tissue")
+        assert add_report(source, objects, [finding], coordinates=coordinates)
 
 
 @settings(max_examples=25)

@@ -23,7 +23,10 @@ from results.about import (
     turned,
 )
 from results.checking import errors_in
+from results.masks.sized import sized
+from results.slides import slides
 
+from wsiweb.results.objects import Objects
 from wsiweb.results.planes import Plane
 from wsiweb.results.shapes import bulk
 from wsiweb.results.shapes.annotations import add_annotations
@@ -138,7 +141,7 @@ def test_the_object_is_about_the_slide(add, source):
 
 def test_a_person_needs_no_algorithm(source, tmp_path):
     objects = objects_in(tmp_path, source)
-    objects.maker = replace(objects.maker, algorithm=None)
+    objects = Objects(objects.folder, replace(objects.maker, algorithm=None), {})
     (made,) = add_annotations(source, objects, POLYGONS)
     (group, _) = highdicom.ann.annread(made.path).get_annotation_groups()
     assert group.algorithm_type.value == "MANUAL"
@@ -315,6 +318,43 @@ def test_coordinates_are_those_of_the_level(add, source):
         add(Shapes.of("point", [source.pyramid.levels[0].size]), level=2)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    source=slides(3000),
+    coordinates=st.sampled_from(["2d", "3d"]),
+    again=st.sampled_from(["2d", "3d"]),
+    data=st.data(),
+)
+def test_what_lies_on_the_edge_of_a_level_lies_on_the_slide(
+    tmp_path_factory, source, coordinates, again, data
+):
+    """The last pixel of a coarse level may reach beyond level 0; it is read back, and stored."""
+    level = data.draw(st.sampled_from(source.pyramid.levels))
+    share = data.draw(st.tuples(*[st.sampled_from([0, 0.3, 1])] * 2))
+    points = Shapes.of("point", [np.array(level.size) * share])
+    objects = objects_in(tmp_path_factory.mktemp("made"), source)
+    (made,) = add_annotations(source, objects, points, level=level.index, coordinates=coordinates)
+    (group,) = highdicom.ann.annread(made.path).get_annotation_groups()
+    stored = np.array(group.get_graphic_data(coordinates.upper())[0], np.float64)
+    if coordinates == "3d":
+        stored = Plane.at_level(source.pyramid, 0).geometry.to_pixel(stored)
+    else:
+        stored = stored * level.downsample
+    assert np.allclose(stored, points.coordinates * level.downsample, atol=0.05)
+    other = data.draw(st.sampled_from(source.pyramid.levels))
+    for one, number in ((stored, 0), (stored / other.downsample, other.index)):
+        given = Shapes.of("point", one)
+        assert add_annotations(source, objects, given, level=number, coordinates=again)
+
+
+def test_the_slide_still_ends_somewhere(tmp_path):
+    source = sized((101, 99), (1, 8))  # 13 x 13 pixels of level 1 reach to 104
+    objects = objects_in(tmp_path, source)
+    assert add_annotations(source, objects, Shapes.of("point", [[104, 104]]))
+    with pytest.raises(ValueError, match="outside the slide"):
+        add_annotations(source, objects, Shapes.of("point", [[104.1, 50]]))
+
+
 def test_millimetres_are_stored_either_way(add, source):
     geometry = Plane.at_level(source.pyramid, 0).geometry
     points = geometry.to_slide(np.array(SQUARE))
@@ -439,8 +479,8 @@ def test_polygons_that_cross_themselves_are_kept_unless_refused(add):
     ("shapes", "choices", "words"),
     [
         ([], {}, "list of nothing"),
-        (Shapes.of("point", [[-0.01, 5]]), {}, "1 points of the points lie outside the slide"),
-        (Shapes.of("point", [[0, 1], [2100.01, 5]]), {}, r"first of them at \[2100\.01"),
+        (Shapes.of("point", [[-0.1, 5]]), {}, "1 points of the points lie outside the slide"),
+        (Shapes.of("point", [[0, 1], [2112.1, 5]]), {}, r"first of them at \[2112\.1,"),
         (Shapes.of("point", [[0, 1e300]]), {}, "outside the slide"),
         (Shapes.of("point", [[0, 1, 1e300]]), {"coordinates": "3d"}, "outside the slide"),
         (POLYGONS, {"coordinates": "4d"}, "coordinates is one of 2d, 3d"),

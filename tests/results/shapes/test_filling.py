@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wsiweb.pixels.geometry import Geometry
 from wsiweb.results.planes import Plane
-from wsiweb.results.shapes.filling import Filling, rasterise
+from wsiweb.results.shapes.filling import Filling
 from wsiweb.results.shapes.given import shapes_of
 from wsiweb.results.shapes.outlines import outlined
 from wsiweb.results.shapes.shapes import Holes, Shapes
@@ -26,7 +26,20 @@ def plane(size, downsample=1.0):
         (0.0, 1.0, 0.0),
         (0.001 * downsample, 0.001 * downsample),
     )
-    return Plane(size=size, downsample=downsample, level=None, geometry=geometry)
+    return Plane(size=size, factors=(downsample, downsample), level=None, geometry=geometry)
+
+
+def filled_by(shapes, matrix, **told):
+    """What shapes of any kinds fill of regions of a matrix."""
+    given = [shapes] if isinstance(shapes, Shapes) else shapes
+    fillings = [Filling(one, matrix, **told) for one in given]
+
+    def region(location, size):
+        painted = [one.region(location, size) for one in fillings]
+        nothing = np.zeros(size[::-1], bool)
+        return np.logical_or.reduce([nothing, *(one for one in painted if one is not None)])
+
+    return region
 
 
 def naive_mask(rings, size):
@@ -53,7 +66,7 @@ corner = st.integers(-8, 40).map(lambda value: value / 2)  # halves: centres lie
 def test_pixels_are_filled_by_the_even_odd_rule_at_their_centres(points, location):
     ring = np.array(points)
     whole = naive_mask([ring], (18, 16))
-    read = rasterise(Shapes.of("polygon", ring), plane((18, 16)))
+    read = filled_by(Shapes.of("polygon", ring), plane((18, 16)))
     assert np.array_equal(read((0, 0), (18, 16)), whole)
     x, y = location
     assert np.array_equal(read(location, (9, 7)), whole[y : y + 7, x : x + 9])
@@ -61,27 +74,27 @@ def test_pixels_are_filled_by_the_even_odd_rule_at_their_centres(points, locatio
 
 def test_holes_and_what_is_surrounded_twice_stay_empty():
     with_hole = shapes_of(shapely.Polygon(SQUARE, [[(2, 2), (8, 2), (8, 8), (2, 8)]]))
-    filled = rasterise(with_hole, plane((12, 12)))((0, 0), (12, 12))
+    filled = filled_by(with_hole, plane((12, 12)))((0, 0), (12, 12))
     assert filled.sum() == 100 - 36
     assert not filled[2:8, 2:8].any()
     twice = [*SQUARE, [0, 0], [10, 0.0], [10, 10], [0, 9.9]]
-    filled = rasterise(Shapes.of("polygon", twice), plane((12, 12)))((0, 0), (12, 12))
+    filled = filled_by(Shapes.of("polygon", twice), plane((12, 12)))((0, 0), (12, 12))
     assert filled.sum() < 10
 
 
 def test_several_shapes_are_joined_at_any_scale():
     given = [shapely.box(0, 0, 8, 8), shapely.box(4, 4, 16, 16)]
-    read = rasterise(shapes_of(given), plane((5, 5), downsample=4))
+    read = filled_by(shapes_of(given), plane((5, 5), downsample=4))
     expected = np.zeros((5, 5), bool)
     expected[:2, :2] = expected[1:4, 1:4] = True
     assert np.array_equal(read((0, 0), (5, 5)), expected)
-    coarse = rasterise(shapes_of([shapely.box(0, 0, 2, 2)]), plane((5, 5)), downsample=2)
+    coarse = filled_by(shapes_of([shapely.box(0, 0, 2, 2)]), plane((5, 5)), downsample=2)
     assert coarse((0, 0), (5, 5)).sum() == 16
 
 
 def test_millimetres_are_placed_on_the_plane():
     square = np.array([[0.002, 0.001, 0], [0.004, 0.001, 0], [0.004, 0.003, 0], [0.002, 0.003, 0]])
-    filled = rasterise(Shapes.of("polygon", square), plane((6, 6)))((0, 0), (6, 6))
+    filled = filled_by(Shapes.of("polygon", square), plane((6, 6)))((0, 0), (6, 6))
     expected = np.zeros((6, 6), bool)
     expected[1:3, 2:4] = True
     # The corner of the first pixel of this plane is at (0, 0) mm.
@@ -90,7 +103,7 @@ def test_millimetres_are_placed_on_the_plane():
 
 def test_points_enclose_nothing():
     with pytest.raises(ValueError, match="A point encloses no pixels"):
-        rasterise(Shapes.of("point", [[1, 1]]), plane((5, 5)))
+        filled_by(Shapes.of("point", [[1, 1]]), plane((5, 5)))
 
 
 # By shapely ----------------------------------------------------------------------------------
@@ -132,7 +145,7 @@ def inside_by_shapely(geometries):
 def test_shapely_finds_the_same_pixels_inside(geometries):
     """Holes, several parts, polygons on top of each other and beyond the edge."""
     (shapes,) = shapes_of(geometries, multi="split")
-    filled = rasterise(shapes, plane(SIZE))((0, 0), SIZE)
+    filled = filled_by(shapes, plane(SIZE))((0, 0), SIZE)
     inside, near = inside_by_shapely(geometries)
     assert filled.shape == inside.shape
     np.testing.assert_array_equal(filled[~near], inside[~near])
@@ -162,7 +175,7 @@ def test_scales_of_shapes_and_of_the_matrix_differ(geometry, ours, theirs):
     (shapes,) = shapes_of(
         shapely.transform(geometry, lambda points: points * ours / theirs), multi="split"
     )
-    filled = rasterise(shapes, plane(SIZE, downsample=ours), downsample=theirs)((0, 0), SIZE)
+    filled = filled_by(shapes, plane(SIZE, downsample=ours), downsample=theirs)((0, 0), SIZE)
     inside, near = inside_by_shapely([geometry])
     np.testing.assert_array_equal(filled[~near], inside[~near])
 
@@ -176,7 +189,7 @@ def test_no_pixel_is_lost_or_shared_where_polygons_meet(points):
     )
     shapes = shapes_of(list(cells))[0]
     counts = sum(
-        rasterise(shapes.take([row]), plane(SIZE))((0, 0), SIZE).astype(int)
+        filled_by(shapes.take([row]), plane(SIZE))((0, 0), SIZE).astype(int)
         for row in range(len(shapes))
     )
     assert (counts == 1).all()
@@ -184,8 +197,8 @@ def test_no_pixel_is_lost_or_shared_where_polygons_meet(points):
 
 def test_ellipses_are_filled_as_their_outlines():
     ellipse = Shapes.of("ellipse", [[2, 10], [22, 10], [12, 4], [12, 16]])
-    filled = rasterise(ellipse, plane(SIZE))((0, 0), SIZE)
-    np.testing.assert_array_equal(filled, rasterise(outlined(ellipse), plane(SIZE))((0, 0), SIZE))
+    filled = filled_by(ellipse, plane(SIZE))((0, 0), SIZE)
+    np.testing.assert_array_equal(filled, filled_by(outlined(ellipse), plane(SIZE))((0, 0), SIZE))
     assert filled.sum() == pytest.approx(np.pi * 10 * 6, rel=0.05)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import warnings
+from pathlib import Path
 
 import highdicom
 import numpy as np
@@ -214,6 +217,84 @@ def test_a_deterministic_session_makes_the_same_again(source, tmp_path):
     assert len(set(uids[0])) == 1 + len(source.pyramid.levels)
 
 
+def test_polygons_that_no_pixel_shows_are_told(source, objects):
+    small = [ring(500, 500, 0.4), ring(700, 500, 0.3)]
+    given = [BOX, small[0], ring(600, 500, 300), small[1], ring(100, 800, 50)]
+    with pytest.warns(UserWarning, match=r"2 of 4 polygons .*number 1, 3 .*no pixel of level 0"):
+        made = add_annotations(source, objects, given, holes="segmentation")
+    found, _ = masks_of(made[1])
+    expected, near = inside([given[2], given[4]], source.pyramid.levels[0].size)
+    np.testing.assert_array_equal(found[~near, 0], expected[~near])
+
+
+def test_many_that_no_pixel_shows_are_told_shortly(source, objects):
+    given = [ring(500 + 10 * number, 500, 0.4) for number in range(20)]
+    with pytest.warns(UserWarning, match=r"20 of 21 .*number 0, 1, 2, .*, 9 and 10 more "):
+        add_annotations(source, objects, [*given, ring(600, 900, 30)], holes="segmentation")
+
+
+def test_polygons_that_their_holes_fill_are_told(source, objects):
+    square = np.array([[0, 0], [50, 0], [50, 50], [0, 50.0]])
+    holes = Holes(coordinates=square, index=np.array([0]), owner=np.array([0]))
+    (other,) = shapes_of(ring(600, 500, 300))
+    given = [Shapes.of("polygon", square, holes=holes), other]
+    with pytest.warns(UserWarning, match=r"1 of 2 polygons .*number 0 "):
+        add_annotations(source, objects, given, holes="segmentation")
+
+
+def test_where_the_mask_would_be_empty_the_rest_is_written(source, objects):
+    with pytest.warns(UserWarning, match=r"1 of 1 polygons .*number 1 .*no pixel of level 1"):
+        (made,) = add_annotations(
+            source, objects, [BOX, ring(500, 500, 0.4)], level=1, holes="segmentation"
+        )
+    assert made.kind == "annotations"
+    assert objects.made == (made,)
+    (group,) = highdicom.ann.annread(made.path).get_annotation_groups()
+    assert group.number_of_annotations == 1
+    assert [one.name for one in objects.folder.iterdir()] == [made.path.name]
+
+
+@pytest.mark.parametrize("classes", [["Gland", None], [None, "Gland"]])
+def test_those_without_a_class_go_with_the_class_of_that_name(source, objects, classes):
+    own = [ring(500, 500, 300), ring(1300, 700, 200)]
+    shapes = shapes_of(own, classes=classes, colors={"Gland": "#c81e1e"})
+    made = add_annotations(
+        source, objects, shapes, label="Gland", type={"Gland": "Neoplasm"}, holes="segmentation"
+    )
+    found, read = masks_of(made[0])
+    (segment,) = read.SegmentSequence
+    assert segment.segment_label == "Gland"
+    assert segment.segmented_property_type.meaning == "Neoplasm"
+    color = highdicom.color.CIELabColor.from_rgb(200, 30, 30)
+    assert tuple(segment.RecommendedDisplayCIELabValue) == color.value
+    expected, near = inside(own, source.pyramid.levels[0].size)
+    np.testing.assert_array_equal(found[~near, 0], expected[~near])
+
+
+@pytest.mark.parametrize("at", ["segmentation", "annotations"])
+def test_nothing_is_left_when_either_cannot_be_stored(source, objects, monkeypatch, at):
+    settled = Path.hardlink_to
+
+    def full(self, target):
+        if self.name.startswith(at):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        settled(self, target)
+
+    def rename(self, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    given = [ring(600, 500, 300), BOX]
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "hardlink_to", full)
+        patched.setattr(Path, "rename", rename)
+        with pytest.raises(OSError, match="No space left"):
+            add_annotations(source, objects, given, holes="segmentation")
+    assert objects.made == ()
+    assert list(objects.folder.iterdir()) == []
+    made = add_annotations(source, objects, given, holes="segmentation")
+    assert [one.instance_number for one in made] == [1, *range(1, len(made))]
+
+
 # Refusals ------------------------------------------------------------------------------------
 
 
@@ -231,8 +312,7 @@ def with_hole(points):
         (with_hole([[1, 1], [5, 1], [2, np.nan]]), {}, "holes, some have .*not finite"),
         ([BOX, ring(500, 500, 300)], {"type": "neoplasmus"}, "SCT:Neoplasm"),
         (shapes_of(ring(500, 500, 300), classes="x" * 65), {}, "1 to 64 characters"),
-        ([BOX, ring(500.5, 500.5, 0.4)], {}, "mask is empty"),
-        (shapes_of([ring(500, 500, 300)] * 2, classes=["a", ""]), {"label": "a"}, "Two segments"),
+        ([ring(500, 500, 0.4)], {}, "no pixel of level 0.*finer level"),
     ],
 )
 def test_what_cannot_be_written_is_refused_and_leaves_nothing(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import highdicom
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from results.about import objects_in
 from results.slides import place_on, slides
@@ -48,6 +48,9 @@ def parts(draw, kind, size):
 def test_shapes_come_back_in_their_place(
     tmp_path_factory, source, kind, coordinates, given_in, dtype, data
 ):
+    across, down = source.pyramid.levels[0].geometry.spacing
+    # Right angles of pixels that are not square are none in millimetres.
+    assume(across == down or kind in LENGTHS or given_in != "millimetres")
     level = data.draw(st.sampled_from(source.pyramid.levels))
     drawn = data.draw(st.lists(parts(kind, level.size), min_size=1, max_size=5))
     lengths = [len(part) for part in drawn]

@@ -68,6 +68,51 @@ def test_shapes_of_all_kinds_are_written(tmp_path):
     assert (second["class"], second["score"], second["area"]) == ("'=cmd()", "", "")
 
 
+NAMES = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1).filter(
+    lambda name: len(name) < 20
+)
+
+
+@given(data=st.data())
+def test_what_is_written_is_read(tmp_path_factory, data):
+    """Middles, classes and measurements of shapes of all kinds, whatever they are called."""
+    names = st.one_of(
+        NAMES, st.sampled_from(["=a", "'=a", "''+a", "'a", "-1", "Point", "x", "left", "class"])
+    )
+    boxes = np.array([[0, 0], [4, 0], [4, 2], [0, 2]])
+    given = [
+        Shapes.of("rectangle", boxes, classes=data.draw(names)),
+        Shapes.of("point", [[1, 2], [3, 4]], classes=[data.draw(names), ""]),
+        Shapes.of("polygon", boxes * 3 + 0.25, measurements={data.draw(names): [1.5]}),
+    ]
+    path = tmp_path_factory.mktemp("table") / "all.csv"
+    assert write_table(path, given) == 4
+    found = read_table(path)
+    np.testing.assert_array_equal(found.coordinates, [[2, 1], [1, 2], [3, 4], [6.25, 3.25]])
+    wanted = [one.classes[number] for one in given for number in one.class_of]
+    assert [found.classes[number] for number in found.class_of] == wanted
+    ((name, values),) = found.measurements.items()
+    (said,) = given[2].measurements
+    assert name in {said, f"{said} (2)"}
+    np.testing.assert_array_equal(values, [np.nan, np.nan, np.nan, 1.5])
+
+
+def test_columns_of_others_that_have_such_names_are_measurements(tmp_path):
+    shapes = read_table(table(tmp_path, "x,y,left,kind\n1,2,3,4\n"))
+    assert {name: values.tolist() for name, values in shapes.measurements.items()} == {
+        "left": [3],
+        "kind": [4],
+    }
+    with pytest.raises(ValueError, match="has 'nucleus' in the column 'kind'"):
+        read_table(table(tmp_path, "x,y,left,kind\n1,2,3,nucleus\n"))
+
+
+def test_what_a_table_cannot_say_is_left_out(tmp_path):
+    path = tmp_path / "out.csv"
+    write_table(path, [Shapes.of("point", [[1, 2]], measurements={"score": [np.inf]})])
+    assert np.isnan(read_table(path).measurements["score"]).all()
+
+
 def test_what_fails_leaves_the_old_table(tmp_path):
     path = tmp_path / "out.csv"
     path.write_text("old")

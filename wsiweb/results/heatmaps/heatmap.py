@@ -13,7 +13,6 @@ import numpy as np
 
 from wsiweb.arguments import choice, positive, whole_number
 from wsiweb.loop import pool
-from wsiweb.pixels.geometry import Geometry
 from wsiweb.results.heatmaps.codings import Coding, Encoding, check_numbers, range_of
 from wsiweb.results.heatmaps.fractions import Shares, write_fractions
 from wsiweb.results.heatmaps.palettes import palette_table
@@ -159,7 +158,8 @@ def add_heatmap(  # noqa: PLR0913 - maps differ in this many ways; all but three
     _check_fits_a_file(strips.size, coding)
     origins = source.datasets(plane.level.index)
     layout = Layout(plane=plane, edge=edge, coding=coding, palette=table)
-    with objects.drafts("heatmap", apart=True) as (draft,):
+    with objects.drafts("heatmap", apart=True) as drafts:
+        (draft,) = drafts
         header = header_of(origins, layout, meaning, draft.identity)
         count = math.prod(layout.tiles)
         raw = count * edge * edge * coding.dtype.itemsize
@@ -173,7 +173,7 @@ def add_heatmap(  # noqa: PLR0913 - maps differ in this many ways; all but three
             lossless=True,
         ) as file:
             _write(file, strips, layout)
-    return (objects.made[-1],)
+    return drafts.made
 
 
 # Checks -------------------------------------------------------------------------------------
@@ -218,16 +218,8 @@ def _of_patches(pyramid: Pyramid, patch: float, size: tuple[int, int]) -> Plane:
             f"In patches of {patch:g} pixels the slide has {wanted} (width x height); what was "
             f"given has {size[0]} x {size[1]}."
         )
-    base = finest.geometry
-    x, y, z = base.to_slide([patch / 2, patch / 2]).tolist()
-    geometry = Geometry(
-        origin=(x, y, z),
-        row_direction=base.row_direction,
-        column_direction=base.column_direction,
-        spacing=(base.spacing[0] * patch, base.spacing[1] * patch),
-    )
     level = pyramid.level_for_downsample(patch)
-    return Plane(size=size, downsample=float(patch), level=level, geometry=geometry)
+    return Plane.scaled(finest.geometry, size, (float(patch), float(patch)), level)
 
 
 def _tile_edge(size: tuple[int, int], tile_size: int | None) -> int:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsiweb.results.colors import as_rgb
+
 __all__ = ["ENTRIES", "PALETTES", "Palette", "painted", "palette_table"]
 
 Palette = str | Sequence[str] | NDArray[np.uint8]
@@ -113,14 +115,9 @@ def painted(values: NDArray[Any], table: NDArray[np.uint8]) -> NDArray[np.uint8]
 
 def _between(colours: Sequence[str]) -> NDArray[np.uint8]:
     """Interpolate between colours at even steps."""
-    from PIL import ImageColor
-
     if not 2 <= len(colours) <= ENTRIES:
         raise ValueError(f"A palette has 2 to {ENTRIES} colours, not {len(colours)}.")
-    try:
-        nodes = np.array([ImageColor.getrgb(colour)[:3] for colour in colours], np.float64)
-    except ValueError as error:
-        raise ValueError(f'{error}; a colour is written "#ff7700" or "orange".') from None
+    nodes = np.array([as_rgb(colour, "a palette") for colour in colours], np.float64)
     places = np.linspace(0, len(colours) - 1, ENTRIES)
     planes = [np.interp(places, np.arange(len(colours)), plane) for plane in nodes.T]
     return np.floor(np.stack(planes, axis=1) + 0.5).astype(np.uint8)

@@ -10,6 +10,7 @@ import numpy as np
 
 from wsiweb.results.codes import coded
 from wsiweb.results.identity import uid_for
+from wsiweb.results.source import thickness_of
 from wsiweb.results.srgb import srgb_profile
 from wsiweb.results.texts import check_text
 
@@ -155,7 +156,7 @@ def _of_one_tile(
     )
     measures = highdicom.PixelMeasuresSequence(
         pixel_spacing=(geometry.spacing[1], geometry.spacing[0]),
-        slice_thickness=_thickness(origin),
+        slice_thickness=thickness_of(origin),
     )
     place = highdicom.PlanePositionSequence("SLIDE", geometry.origin, (1, 1))
     return highdicom.pm.ParametricMap(
@@ -173,14 +174,6 @@ def _of_one_tile(
         further_source_images=others,
         **identity.keywords(),
     )
-
-
-def _thickness(origin: Dataset) -> float:
-    """Return SliceThickness of the source in mm; 0 where it does not say."""
-    for groups in origin.get("SharedFunctionalGroupsSequence") or []:
-        for measures in groups.get("PixelMeasuresSequence") or []:
-            return float(measures.get("SliceThickness") or 0)
-    return 0.0
 
 
 def _lay_out(header: Dataset, layout: Layout) -> None:

@@ -128,7 +128,7 @@ def add_image(  # noqa: PLR0913 - images differ in this many ways; all but three
         for strip in strips:
             chain.feed(strip)
         chain.finish()
-    return objects.made[-len(planes) :]
+    return drafts.made
 
 
 def _tile(pyramid: Pyramid, tile_size: int | None) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from wsiweb.arguments import shown
 from wsiweb.errors import SlideError
 from wsiweb.results.codes import coded
 from wsiweb.results.identity import uid_for
+from wsiweb.results.source import thickness_of
 from wsiweb.results.srgb import srgb_profile
 from wsiweb.results.texts import check_prose
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Look", "header_of"]
 
 _LONGEST = 1024  # characters of DerivationDescription, VR ST
-_THIN = 0.001  # mm: depth of an image that does not state it; nothing is not allowed
 _METHOD = "ISO_10918_1"  # JPEG (PS3.3 C.7.6.1.1.5.1)
 
 # What holds for the image as it does for its source; as it is there, or else as it usually is.
@@ -100,13 +100,11 @@ class Look:
         check_prose("the description of an image", description, _LONGEST)
         profile = None if profile is None else _checked(profile)
         origin = source.dataset(level)
-        measures = _first(_first(origin, "SharedFunctionalGroupsSequence"), "PixelMeasuresSequence")
-        thickness = None if measures is None else measures.get("SliceThickness")
         return cls(
             lossy=lossy,
             optical_path=_optical_path(source.optical_path(level), source.profile(level), profile),
             description=description,
-            depth=float(thickness or _THIN),
+            depth=thickness_of(origin),
         )
 
 
@@ -134,6 +132,7 @@ def header_of(origins: Sequence[Dataset], plane: Plane, look: Look, identity: Id
         What the object says of itself.
     """
     origin = origins[0]
+    _check_loss(origin)
     header = _entities(origin, look, identity)
     for keyword, usual in _AS_IN_SOURCE.items():
         if keyword in origin and not origin[keyword].is_empty:
@@ -314,15 +313,22 @@ def _optical_path(given: Dataset, own: bytes | None, profile: bytes | None) -> D
     return path
 
 
+def _check_loss(origin: Dataset) -> None:
+    """Refuse a source that lost something, and does not say all that has to be said of it."""
+    if origin.get("LossyImageCompression") != "01":
+        return
+    for keyword in ("LossyImageCompressionMethod", "LossyImageCompressionRatio"):
+        if not origin.get(keyword):
+            raise SlideError(
+                f"Instance {origin.SOPInstanceUID}: its pixels were compressed with loss, and "
+                f"{keyword} is missing, without which no whole-slide image can be written; masks, "
+                "heat maps and annotations can."
+            )
+
+
 def _methods(origin: Dataset) -> list[str]:
     """Return how the source was compressed with loss, from first to last."""
     methods = origin.get("LossyImageCompressionMethod")
     if not methods:
         return []
     return [methods] if isinstance(methods, str) else list(methods)
-
-
-def _first(dataset: Dataset | None, keyword: str) -> Dataset | None:
-    """Return the first item of a sequence, if there is one."""
-    items = None if dataset is None else dataset.get(keyword)
-    return items[0] if items else None

@@ -16,6 +16,7 @@ import numpy as np
 
 from wsiweb.results.identity import uid_for
 from wsiweb.results.masks.contents import MOST_FRACTION
+from wsiweb.results.source import thickness_of
 from wsiweb.writing.part10 import element, sequence
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Sheet", "header_of", "places_of"]
 
-_THIN = 0.001  # mm: depth of a slide that does not state it; none is not allowed
 _DECIMAL = 16  # bytes of a number as text, VR DS
 _SIDE = 8  # pixels: of the tile that highdicom is given
 
@@ -127,7 +127,7 @@ def _of_one_tile(
     # highdicom compares the mask with the slide, so the slide has to be of one tile, too.
     slide = copy.deepcopy(origin)
     slide.TotalPixelMatrixColumns = slide.TotalPixelMatrixRows = _SIDE
-    measures = PixelMeasuresSequence(geometry.spacing[::-1], *_depth(origin))
+    measures = PixelMeasuresSequence(geometry.spacing[::-1], thickness_of(origin), _between(origin))
     shared = Dataset()
     shared.PixelMeasuresSequence = measures
     slide.SharedFunctionalGroupsSequence = [shared]
@@ -161,16 +161,12 @@ def _of_one_tile(
     )
 
 
-def _depth(origin: Dataset) -> tuple[float, float | None]:
-    """Return SliceThickness and SpacingBetweenSlices of the source, which are ours too, in mm."""
+def _between(origin: Dataset) -> float | None:
+    """Return SpacingBetweenSlices of the source, which is ours too, in mm."""
     shared: Any = origin.get("SharedFunctionalGroupsSequence")
     measures: Any = shared[0].get("PixelMeasuresSequence") if shared else None
-    if not measures:
-        return _THIN, None
-    thickness, between = (
-        measures[0].get(keyword) for keyword in ("SliceThickness", "SpacingBetweenSlices")
-    )
-    return float(thickness or _THIN), float(between) if between else None
+    between = measures[0].get("SpacingBetweenSlices") if measures else None
+    return float(between) if between else None
 
 
 def _place(point: Sequence[float]) -> Dataset:

@@ -94,8 +94,12 @@ def fitted(
 
 
 def coarser(pyramid: Pyramid, plane: Plane) -> list[Plane]:
-    """Return the matrices of the slide's levels that are coarser than one, finest first."""
-    least = plane.downsample * _COARSER
+    """Return the matrices of the slide's levels that are coarser than one, finest first.
+
+    Along both axes: of a mask whose pixels are square on a slide whose pixels are not, a level may
+    be coarser along one of them only.
+    """
+    least = max(plane.factors) * _COARSER
     return [
         Plane.at_level(pyramid, level.index) for level in pyramid.levels if level.downsample > least
     ]

@@ -7,8 +7,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from wsiweb.arguments import shown, whole_number
+from wsiweb.arguments import shown
 from wsiweb.results.codes import category_of, coded
+from wsiweb.results.colors import as_rgb
 from wsiweb.results.texts import check_prose, check_text, check_uid
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Segment:
                 "tracking_id and tracking_uid, or neither."
             )
         if self.color is not None:
-            _rgb(self.color)
+            as_rgb(self.color, f"segment {self.label!r}")
 
 
 def segments_of(given: Segments) -> tuple[Segment, ...]:
@@ -203,7 +204,7 @@ def describe(segments: Sequence[Segment], algorithm: Algorithm | None) -> list[S
             algorithm_identification=identification,
             tracking_id=segment.tracking_id or None,
             tracking_uid=segment.tracking_uid or None,
-            display_color=None if segment.color is None else _lab(segment.color),
+            display_color=_shown_in(segment),
         )
         if segment.description:
             one.SegmentDescription = segment.description
@@ -211,24 +212,9 @@ def describe(segments: Sequence[Segment], algorithm: Algorithm | None) -> list[S
     return described
 
 
-def _rgb(color: Color) -> tuple[int, int, int]:
-    from PIL import ImageColor
-
-    try:
-        if isinstance(color, str):
-            return ImageColor.getrgb(color)[:3]
-        red, green, blue = (whole_number(one, "a colour") for one in color)
-    except (TypeError, ValueError):
-        red = green = blue = -1
-    if not all(0 <= one <= 255 for one in (red, green, blue)):
-        raise ValueError(
-            f'A colour is "#ff8000", a name such as "orange", or three whole numbers of 0 to 255; '
-            f"{shown(color)} was given."
-        )
-    return red, green, blue
-
-
-def _lab(color: Color) -> CIELabColor:
+def _shown_in(segment: Segment) -> CIELabColor | None:
+    if segment.color is None:
+        return None
     from highdicom.color import CIELabColor
 
-    return CIELabColor.from_rgb(*_rgb(color))
+    return CIELabColor.from_rgb(*as_rgb(segment.color, f"segment {segment.label!r}"))

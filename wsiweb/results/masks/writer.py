@@ -328,13 +328,12 @@ class MaskWriter:
             raise ValueError(
                 "The mask is empty: no pixel of it belongs to a segment. Nothing is written."
             )
-        objects = self._objects
-        with objects.drafts("segmentation", len(self._planes), apart=True) as drafts:
-            series = drafts[0].identity.series_uid
-            sheet = self._sheet(self._contents, self._encoding, series)
+        count = len(self._planes)
+        with self._objects.drafts("segmentation", count, apart=True) as drafts:
+            sheet = self._sheet(self._contents, self._encoding, drafts.series.uid)
             for number, draft in enumerate(drafts):
                 self._write_level(number, draft, sheet)
-        return tuple(one for one in objects.made if one.series_uid == series)
+        return drafts.made
 
     def _write_level(self, number: int, draft: Draft, sheet: Sheet) -> None:
         plane, store, encoding = self._planes[number], self._stores[number], sheet.encoding

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wsiweb.arguments import whole_number
+from wsiweb.writing.parts import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["to_dask", "to_zarr"]
 
+_THERE = "{} is there already; give another path."
 _BLOCK = 2048  # pixels along the edge of what is read at a time, in whole chunks
 
 
@@ -83,14 +85,15 @@ def to_zarr(
     Parameters
     ----------
     path : Path
-        A folder that is not there yet; it appears when all of the array is written.
+        A folder that is not there yet; it appears when all of the array is written. Of several
+        who write to it at once, the first to end has it.
     read, size, dtype, chunk
         As of `to_dask`.
 
     Raises
     ------
     FileExistsError
-        When there is something at the path.
+        When there is something at the path, or comes to be there meanwhile; it stays as it is.
     ValueError
         When zarr is not installed, or for a chunk without pixels.
     """
@@ -99,20 +102,35 @@ def to_zarr(
     except ImportError as error:
         raise ValueError('Zarr is not installed: pip install "wsiweb[arrays]".') from error
     _check_chunk(chunk)
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(f"{path} is there already; give another path.")
+    if _taken(path):
+        raise FileExistsError(_THERE.format(path))
     width, height = size
-    part = path.with_name(f".{path.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a run that was ended
+    part = part_of(path)
     try:
         chunks = min(chunk, height), min(chunk, width)
         array = zarr.create_array(str(part), shape=(height, width), chunks=chunks, dtype=dtype)
         step = chunk * max(1, _BLOCK // chunk)
         _copy(read, array, size, step)
-        part.rename(path)
+        _settle(part, path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return zarr.open_array(str(path), mode="r")
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Give a folder its name, unless something else got it meanwhile."""
+    try:
+        if not _taken(path):  # an empty folder would be replaced without a word
+            part.rename(path)
+            return
+    except OSError:
+        if not _taken(path):
+            raise
+    raise FileExistsError(_THERE.format(path))
+
+
+def _taken(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
 
 
 def _copy(read: Read, array: zarr.Array[Any], size: Pair, step: int) -> None:

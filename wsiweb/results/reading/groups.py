@@ -175,8 +175,8 @@ class GroupHeader:
 
     @property
     def class_name(self) -> str:
-        """The label, unless it says no more than the kind."""
-        return "" if self.label.lower() == self.kind else self.label
+        """The label, unless it is the kind, which shapes without a class are stored under."""
+        return "" if self.label == self.kind else self.label
 
 
 def _paths(item: Attributes) -> tuple[str, ...] | None:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import functools
-import io
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wsiweb import loop
-from wsiweb.arguments import edges, file_of, folder_of, level_of, whole
+from wsiweb.arguments import folder_of
 from wsiweb.errors import ProtocolError, SlideError
 from wsiweb.frames import Priority
-from wsiweb.pictures import check_target, save_bytes
 from wsiweb.pixels.assembly import image_of
 from wsiweb.pixels.instance import Unsupported, read_header
-from wsiweb.pixels.tiling import to_level
 from wsiweb.regions import Canvas
 from wsiweb.results.heatmaps.palettes import painted, palette_table
 from wsiweb.results.reading.aligned import aligned
 from wsiweb.results.reading.export import to_dask, to_zarr
 from wsiweb.results.reading.find import find
 from wsiweb.results.reading.mapping import Mapping
-from wsiweb.results.reading.pixels import Pixels
-from wsiweb.results.reading.placement import Grid, Placement
+from wsiweb.results.reading.placement import Placement
+from wsiweb.results.reading.windows import Windows, png_target, save_picture
 
 if TYPE_CHECKING:
     import datetime
@@ -38,10 +35,11 @@ if TYPE_CHECKING:
 
     from wsiweb.frames import Frames
     from wsiweb.pixels.image import TiledImage
-    from wsiweb.pixels.pyramid import Level, Pyramid
+    from wsiweb.pixels.pyramid import Pyramid
     from wsiweb.results.heatmaps.palettes import Palette
     from wsiweb.results.reading.concepts import Concept
     from wsiweb.results.reading.find import Stored
+    from wsiweb.results.reading.placement import Grid
 
 __all__ = ["HeatMap", "read_heatmaps"]
 
@@ -82,7 +80,7 @@ async def read_heatmaps(pyramid: Pyramid, connect: Callable[[], Frames]) -> list
     return found
 
 
-class HeatMap:
+class HeatMap(Windows):
     """A heat map of a slide in an archive, read lazily, as arrays aligned to any level.
 
     From `wsiweb.Slide.heatmaps`. All methods may be called from any thread and block until their
@@ -108,14 +106,11 @@ class HeatMap:
     """
 
     def __init__(self, pyramid: Pyramid, stored: Stored, connect: Callable[[], Frames]) -> None:
-        self._pyramid = pyramid
+        super().__init__(pyramid, connect)
         self._stored = stored
-        self._connect = connect
         self._image = _image(stored)
         self._placement = Placement.of(pyramid, self._image)
         self._mapping = Mapping.of(stored.header, stored.instance_uid)
-        self._frames = connect()
-        self._pixels = Pixels(self._frames)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (HeatMap, (self._pyramid, self._stored, self._connect))
@@ -245,14 +240,7 @@ class HeatMap:
         numpy.ndarray
             As from `read_region`.
         """
-        box = edges(size, "size")
-        if min(box) < 1:
-            raise ValueError(f"A thumbnail has at least one pixel; {size} was asked for.")
-        width, height = self._pyramid.levels[0].size
-        factor = min(1.0, box[0] / width, box[1] / height)
-        fit = max(1, round(width * factor)), max(1, round(height * factor))
-        grid = Grid((0.0, 0.0), (width / fit[0], height / fit[1]), fit)
-        return loop.run(self._aligned(grid, Priority.THUMBNAIL))
+        return loop.run(self._aligned(self._fitted(size), Priority.THUMBNAIL))
 
     # Elsewhere ------------------------------------------------------------------------------
 
@@ -309,10 +297,7 @@ class HeatMap:
         ArchiveError
             When the archive does not send it.
         """
-        path = folder_of(folder, "save") / f"{self.instance_uid}.dcm"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        uids = (self.study_uid, self.series_uid, self.instance_uid)
-        loop.run(self._frames.client.instance(*uids, path))
+        (path,) = self._save(folder)
         return (path,)
 
     def save_png(
@@ -338,44 +323,18 @@ class HeatMap:
         ValueError
             For another ending, or an unknown palette.
         """
-        from PIL import Image
-
-        target = file_of(path, "path")
-        if target.suffix.lower() != ".png":
-            raise ValueError(f"{target.name!r} does not end in .png.")
         table = palette_table(palette)
-        check_target(target)
-        buffer = io.BytesIO()
-        Image.fromarray(painted(self.thumbnail(size), table)).save(buffer, "PNG")
-        save_bytes(buffer.getvalue(), target)
-
-    # Letting go -----------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Let go of the frames held in memory. May be repeated, and it can be read again."""
-        self._pixels.forget([self.instance_uid])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        target = png_target(path)
+        save_picture(painted(self.thumbnail(size), table), target)
 
     # How it is read -------------------------------------------------------------------------
 
-    def _level(self, number: int) -> Level:
-        return level_of(self._pyramid.levels, number)
-
-    def _grid(self, location: Pair, level: int, size: Pair) -> Grid:
-        factor = self._level(level).downsample
-        x, y = to_level(whole(location, "location"), factor)
-        return Grid((x * factor, y * factor), (factor, factor), whole(size, "size"))
+    def _uids(self) -> tuple[str, str, tuple[str, ...]]:
+        return self.study_uid, self.series_uid, (self.instance_uid,)
 
     def _window(self, level: int, corner: Pair, size: Pair) -> NDArray[Any]:
         """Read a region whose corner is given in pixels of its level."""
-        factor = self._level(level).downsample
-        grid = Grid((corner[0] * factor, corner[1] * factor), (factor, factor), size)
-        return loop.run(self._aligned(grid))
+        return loop.run(self._aligned(self._grid_at(corner, level, size)))
 
     async def _aligned(self, grid: Grid, priority: Priority = Priority.VISIBLE) -> NDArray[Any]:
         read = functools.partial(self._read, priority=priority)

@@ -10,21 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
-import shutil
-import tempfile
-import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsiweb import regions
 from wsiweb.errors import ArchiveError, Busy, DecodeError, Unauthorized, Unreachable
 from wsiweb.frames import Frames, Priority
 from wsiweb.loop import in_pool
+from wsiweb.results.temporary import temporary_folder
 from wsiweb.wire.media import TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     import numpy as np
 
@@ -146,8 +143,7 @@ class _Here:
 
     def path_for(self, uid: str) -> Path:
         if self._folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="wsiweb-objects-"))
-            weakref.finalize(self, _remove, folder, os.getpid())
+            folder = temporary_folder(self, "objects")
             (folder / "objects").mkdir()
             self._folder = folder
         return self._folder / "objects" / f"{uid}.dcm"
@@ -181,8 +177,3 @@ class _Here:
     def forget(self, instance_uids: Iterable[str]) -> None:
         if self._opened is not None:
             self._opened.forget(instance_uids)
-
-
-def _remove(folder: Path, process: int) -> None:
-    if os.getpid() == process:  # a forked child has its parent's folder in hand, not its own
-        shutil.rmtree(folder, ignore_errors=True)

@@ -10,12 +10,17 @@ of the origin may be half a pixel off, because many writers copy the origin of l
 **centre** of its first pixel, into coarser matrices. So an origin within half a pixel of the
 slide's own corner is taken to be that corner. All other matrices are placed through the millimetres
 of their headers.
+
+So it is with the size of pixels: what a result says of it rules. Only a matrix of the size of a
+level has that level's pixels if it says of them what the level's header says, or what cannot be,
+and is the level's written with few decimals.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,12 +33,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wsiweb.pixels.image import TiledImage
-    from wsiweb.pixels.pyramid import Pyramid
+    from wsiweb.pixels.pyramid import Level, Pyramid
 
 __all__ = ["Grid", "Placement", "Source", "best_for"]
 
 _SHARED = 0.52  # pixels of the result that its corner may lie beside that of the slide
-_ALIKE = 0.05  # by how much spacing may contradict a size that is exactly that of a level
+_FITS = 1.0  # pixels by which a matrix of its own scale may be larger or smaller than the slide
+_SAME = 1e-7  # share by which spacing that is copied or reckoned may differ
+_ROUNDED = 0.05  # share that decimals which are left away may make of spacing
 _SLANTED = 1e-3  # pixels that a straight line may deviate within a matrix
 _EXACT = 0.01  # pixels by which matrices that lie on each other may differ
 _TIE = 1e-6  # pixels; what lies on the edge between two belongs to the later one
@@ -166,11 +173,9 @@ class Placement:
             and max(abs(across[1]) * width, abs(down[0]) * height) < _SLANTED
         )
         if upright and np.abs(corners[0]).max() <= _SHARED:
-            factors = 1 / across[0], 1 / down[1]
-            if level is not None:
-                likely = (abs(factor / level.downsample - 1) < _ALIKE for factor in factors)
-                factors = (level.downsample, level.downsample) if all(likely) else factors
-            return cls.scaled(float(factors[0]), float(factors[1]))
+            if level is not None and _is_of(level, image.geometry.spacing, pyramid):
+                return cls.scaled(level.downsample, level.downsample)
+            return cls.scaled(float(1 / across[0]), float(1 / down[1]))
         return cls(
             matrix=((float(across[0]), float(down[0])), (float(across[1]), float(down[1]))),
             offset=(float(corners[0][0]), float(corners[0][1])),
@@ -232,6 +237,35 @@ class Placement:
         (a, b), (c, d) = self.matrix
         x, y = point
         return a * x + b * y + self.offset[0], c * x + d * y + self.offset[1]
+
+
+def _is_of(level: Level, stated: tuple[float, float], pyramid: Pyramid) -> bool:
+    """Whether a matrix of a level's size, which states a spacing (x, y) in mm, has its pixels."""
+    finest = pyramid.levels[0]
+    assert finest.geometry is not None  # noqa: S101 - it was asked for before
+    base = finest.geometry.spacing
+    reckoned = base[0] * level.downsample, base[1] * level.downsample
+    copied = reckoned if level.geometry is None else level.geometry.spacing
+    if any(
+        all(abs(own / its - 1) < _SAME for own, its in zip(stated, spacing, strict=True))
+        for spacing in (reckoned, copied)
+    ):
+        return True
+    covered = (edge * step for edge, step in zip(finest.size, base, strict=True))
+    fits = (
+        abs(edge - length / step) <= _FITS
+        for edge, length, step in zip(level.size, covered, stated, strict=True)
+    )
+    return not all(fits) and all(
+        _is_rounded(own, its) for own, its in zip(stated, reckoned, strict=True)
+    )
+
+
+def _is_rounded(stated: float, exact: float) -> bool:
+    """Whether a number is another one, written with few decimals."""
+    exponent = Decimal(repr(stated)).as_tuple().exponent
+    half = 0.5 * 10.0 ** int(exponent)  # of a unit of its last decimal
+    return abs(stated - exact) <= min(half * (1 + _SAME), _ROUNDED * exact)
 
 
 def _whole(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import functools
-import io
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wsiweb import loop
-from wsiweb.arguments import edges, file_of, folder_of, level_of, whole, whole_number
+from wsiweb.arguments import folder_of, whole_number
 from wsiweb.frames import Priority
-from wsiweb.pictures import check_target, save_bytes
-from wsiweb.pixels.tiling import to_level
 from wsiweb.results.reading.export import to_dask, to_zarr
 from wsiweb.results.reading.find import find
 from wsiweb.results.reading.matrices import sorted_out
-from wsiweb.results.reading.pixels import Pixels
-from wsiweb.results.reading.placement import Grid
 from wsiweb.results.reading.segment_pixels import painted, read_segments_on
+from wsiweb.results.reading.windows import Windows, png_target, save_picture
 
 if TYPE_CHECKING:
     import datetime
@@ -32,8 +28,9 @@ if TYPE_CHECKING:
 
     from wsiweb.frames import Frames
     from wsiweb.pixels.image import TiledImage
-    from wsiweb.pixels.pyramid import Level, Pyramid
+    from wsiweb.pixels.pyramid import Pyramid
     from wsiweb.results.reading.matrices import Matrices, SegmentationType
+    from wsiweb.results.reading.placement import Grid
     from wsiweb.results.reading.segments import StoredSegment
 
 __all__ = ["Segmentation", "read_segmentations"]
@@ -72,7 +69,7 @@ async def read_segmentations(pyramid: Pyramid, connect: Callable[[], Frames]) ->
     return [Segmentation(pyramid, matrices, connect) for matrices in results]
 
 
-class Segmentation:
+class Segmentation(Windows):
     """A segmentation of a slide in an archive, read lazily, as arrays aligned to any level.
 
     From `wsiweb.Slide.segmentations`. All methods may be called from any thread and block until
@@ -85,11 +82,8 @@ class Segmentation:
     """
 
     def __init__(self, pyramid: Pyramid, matrices: Matrices, connect: Callable[[], Frames]) -> None:
-        self._pyramid = pyramid
+        super().__init__(pyramid, connect)
         self._matrices = matrices
-        self._connect = connect
-        self._frames = connect()
-        self._pixels = Pixels(self._frames)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Segmentation, (self._pyramid, self._matrices, self._connect))
@@ -300,11 +294,7 @@ class Segmentation:
         ArchiveError
             When the archive does not send one.
         """
-        target = folder_of(folder, "save")
-        target.mkdir(parents=True, exist_ok=True)
-        paths = tuple(target / f"{uid}.dcm" for uid in self.instance_uids)
-        loop.run(self._save(paths))
-        return paths
+        return self._save(folder)
 
     def save_png(
         self,
@@ -326,52 +316,14 @@ class Segmentation:
         ValueError
             For another ending; else as `thumbnail`.
         """
-        from PIL import Image
-
-        target = file_of(path, "path")
-        if target.suffix.lower() != ".png":
-            raise ValueError(f"{target.name!r} does not end in .png.")
-        check_target(target)
-        buffer = io.BytesIO()
+        target = png_target(path)
         picture = painted(self.thumbnail(size, segment), self.segments, self._segment(segment))
-        Image.fromarray(picture).save(buffer, "PNG")
-        save_bytes(buffer.getvalue(), target)
-
-    # Letting go -----------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Let go of the frames held in memory. May be repeated, and it can be read again."""
-        self._pixels.forget(self.instance_uids)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        save_picture(picture, target)
 
     # What is wanted -------------------------------------------------------------------------
 
-    def _level(self, number: int) -> Level:
-        return level_of(self._pyramid.levels, number)
-
-    def _grid(self, location: Pair, level: int, size: Pair) -> Grid:
-        factor = self._level(level).downsample
-        x, y = to_level(whole(location, "location"), factor)
-        return self._grid_at((x, y), factor, whole(size, "size"))
-
-    def _grid_at(self, corner: Pair, factor: float, size: Pair) -> Grid:
-        """Return the grid of a region whose corner is given in pixels of its level."""
-        start = corner[0] * factor, corner[1] * factor
-        return Grid(start, (factor, factor), size, self._pyramid.levels[0].size)
-
-    def _fitted(self, size: int | Pair) -> Grid:
-        box = edges(size, "size")
-        if min(box) < 1:
-            raise ValueError(f"A thumbnail has at least one pixel; {size} was asked for.")
-        width, height = self._pyramid.levels[0].size
-        factor = min(1.0, box[0] / width, box[1] / height)
-        fit = max(1, round(width * factor)), max(1, round(height * factor))
-        return Grid((0.0, 0.0), (width / fit[0], height / fit[1]), fit)
+    def _uids(self) -> tuple[str, str, tuple[str, ...]]:
+        return self.study_uid, self.series_uid, self.instance_uids
 
     def _segment(self, wanted: int | str | None) -> StoredSegment | None:
         if wanted is None:
@@ -402,15 +354,10 @@ class Segmentation:
         self, level: int, segment: int | str | None, corner: Pair, size: Pair
     ) -> np.ndarray:
         """Read a region whose corner is given in pixels of its level."""
-        grid = self._grid_at(corner, self._level(level).downsample, size)
-        return loop.run(self._read(grid, segment))
+        return loop.run(self._read(self._grid_at(corner, level, size), segment))
 
     def _read(
         self, grid: Grid, wanted: int | str | None, priority: Priority = Priority.VISIBLE
     ) -> Coroutine[Any, Any, np.ndarray]:
         segment, dtype = self._segment(wanted), self.dtype(wanted)
         return read_segments_on(self._pixels, self._matrices, grid, segment, dtype, priority)
-
-    async def _save(self, paths: tuple[Path, ...]) -> None:
-        for uid, path in zip(self.instance_uids, paths, strict=True):
-            await self._frames.client.instance(self.study_uid, self.series_uid, uid, path)

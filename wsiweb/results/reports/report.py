@@ -16,6 +16,7 @@ from wsiweb.results.codes import coded
 from wsiweb.results.identity import uid_for
 from wsiweb.results.reports.findings import region_of
 from wsiweb.results.reports.said import listed, said_of
+from wsiweb.results.shapes.placing import bounds_of
 from wsiweb.results.texts import check_text, check_uid
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def add_report(
     procedure: Term = _DEFAULT_PROCEDURE,
     coordinates: Coordinates = "3d",
     complete: bool = True,
-) -> tuple[ResultObject]:
+) -> tuple[ResultObject, ...]:
     """Write findings as a Comprehensive 3D SR document with the template Measurement Report.
 
     Parameters
@@ -106,12 +107,13 @@ def add_report(
     writer = _Writer(source, origins, coordinates)
     checked = [writer.checked(one, number) for number, one in enumerate(findings, start=1)]
     concepts = coded(title, "the title of a report"), coded(procedure, "the procedure of a report")
-    with objects.drafts("report") as (draft,):
+    with objects.drafts("report") as drafts:
+        (draft,) = drafts
         groups = [writer.group(one, draft.identity) for one in checked]
         report = _report(origins, groups, concepts, draft.identity)
         document = _document(origins, report, draft.identity, complete=complete)
         document.save_as(draft.path, enforce_file_format=True)
-    return (objects.made[-1],)
+    return drafts.made
 
 
 def _report(
@@ -239,6 +241,7 @@ class _Writer:
         from wsiweb.results.planes import Plane
 
         self._plane = Plane.at_level(source.pyramid, 0)
+        self._bounds = bounds_of(source.pyramid, self._plane.level)
         self._origins = origins
         self._coordinates: Coordinates = coordinates
 
@@ -257,9 +260,10 @@ class _Writer:
         return _Checked(number, region, label, finding.uid, said)
 
     def _check_place(self, region: Region, what: str) -> None:
-        width, height = self._plane.size
         low, high = region.points.min(axis=0), region.points.max(axis=0)
-        if (low < 0).any() or high[0] > width or high[1] > height:
+        least, right, bottom = self._bounds
+        if (low < least).any() or high[0] > right or high[1] > bottom:
+            width, height = self._plane.size
             raise ValueError(
                 f"The region of {what} reaches from {tuple(low.tolist())} to "
                 f"{tuple(high.tolist())}, and the slide from (0, 0) to {(width, height)}: x, y in "

@@ -18,7 +18,7 @@ from wsiweb.arguments import choice, whole_number
 from wsiweb.results.shapes.bulk import write_object
 from wsiweb.results.shapes.given import shapes_of
 from wsiweb.results.shapes.groups import Group
-from wsiweb.results.shapes.holed import HoledMask
+from wsiweb.results.shapes.holed import Holed, HoledMask, parted
 from wsiweb.results.shapes.outlines import self_crossing
 from wsiweb.results.shapes.placing import Coordinates, Placing
 from wsiweb.results.texts import check_prose, check_text
@@ -71,8 +71,9 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
         Takes what is written.
     shapes : Shapes, or what `shapes_of` makes shapes of
         Pixel coordinates are those of `level`, and count from the corner of its top left pixel;
-        three columns are slide millimetres. For arrays, and to say more of shapes, give what
-        `shapes_of` returns.
+        three columns are slide millimetres. The slide ends where the level does that reaches
+        farthest: its last pixels may reach beyond level 0. For arrays, and to say more of shapes,
+        give what `shapes_of` returns.
     label : str
         Name of groups whose shapes have no class; by default their kind. The others have the name
         of their class. Up to 64 characters.
@@ -99,8 +100,10 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
         warning. ``"segmentation"`` makes a mask of the polygons that have holes, in the pixels of
         `level`, and annotations of the rest: a binary segmentation with a segment for each class,
         whose name, type, category and colour are those that its group would have, and with its
-        pyramid. A pixel belongs to it when its centre is inside, by the even-odd rule. A mask has
-        no measurements: where that loses any, there is a warning.
+        pyramid. (Two segments cannot have one name: where `label` is that of a class, those without
+        a class are in its segment.) A pixel belongs to it when its centre is inside, by the
+        even-odd rule. Warnings tell which polygons are so small that they have no pixel, and which
+        measurements are lost, as a mask has none.
     crossing : {"keep", "refuse"}
         What becomes of polygons that cross or touch themselves. Corners in a plane, of which the
         first is not repeated: that is what readers ask of a polygon (PS3.3 C.37.1.2), and of those
@@ -114,14 +117,15 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
     -------
     tuple of ResultObject
         The annotations; then, for ``holes="segmentation"``, the mask, an object for each level, in
-        a series of its own. Where all shapes have holes, there is only the mask.
+        a series of its own. Where all shapes have holes, there is only the mask; where none of
+        those has a pixel, there is no mask.
 
     Raises
     ------
     ValueError
         For no shapes, coordinates that are not finite or outside the slide, holes, texts that DICOM
         cannot hold, terms in no dictionary, or measurements that float32 cannot hold. Nothing is
-        written then.
+        left then, nor after any other failure: annotations and mask are kept together.
     IndexError
         For a level that the slide does not have.
     FileNotFoundError
@@ -166,23 +170,24 @@ def add_annotations(  # noqa: PLR0913 - what annotations say; all but three have
             description=description,
             terms=(type, category),
         )
+    with objects.together() as joint:
+        levels = () if mask is None else mask.write(source, joint, alone=not groups)
         if not groups:
-            return mask.write(source, objects)
-    with objects.drafts("annotations") as (draft,):
-        seed = _seed(draft.identity, groups, deterministic=objects.maker.deterministic)
-        header, bulks = _header(
-            source,
-            draft.identity,
-            groups,
-            level=level,
-            coordinates=coordinates,
-            description=description,
-            seed=seed,
-        )
-        write_object(draft.path, header, bulks)
-        # Within, so that nothing is left when one of them fails.
-        levels = () if mask is None else mask.write(source, objects)
-    return (objects.made[-1], *levels)
+            return levels
+        with joint.drafts("annotations") as drafts:
+            (draft,) = drafts
+            seed = _seed(draft.identity, groups, deterministic=objects.maker.deterministic)
+            header, bulks = _header(
+                source,
+                draft.identity,
+                groups,
+                level=level,
+                coordinates=coordinates,
+                description=description,
+                seed=seed,
+            )
+            write_object(draft.path, header, bulks)
+    return (*drafts.made, *levels)
 
 
 def _as_codes(measurements: Any) -> Mapping[str, Any]:
@@ -198,25 +203,15 @@ def _as_codes(measurements: Any) -> Mapping[str, Any]:
 
 def _sorted_out(
     given: Sequence[Shapes], choice: HolesChoice
-) -> tuple[Sequence[Shapes], Sequence[Shapes]]:
+) -> tuple[Sequence[Shapes], Sequence[Holed]]:
     """Return what becomes annotations, and what a mask."""
     if choice == "segmentation":
-        parts = [_parted(one) for one in given]
+        parts = [parted(one) for one in given]
         return (
             [one for one, _ in parts if one is not None],
             [one for _, one in parts if one is not None],
         )
     return [_without_holes(one, choice) for one in given], []
-
-
-def _parted(shapes: Shapes) -> tuple[Shapes | None, Shapes | None]:
-    """Return the shapes without holes, and those with them."""
-    if shapes.holes is None or not len(shapes.holes):
-        return replace(shapes, holes=None), None
-    has_holes = np.isin(np.arange(len(shapes)), shapes.holes.owner)
-    if has_holes.all():
-        return None, shapes
-    return shapes.take(np.flatnonzero(~has_holes)), shapes.take(np.flatnonzero(has_holes))
 
 
 def _without_holes(shapes: Shapes, choice: HolesChoice) -> Shapes:

@@ -13,13 +13,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Numbers = NDArray[np.int64]
-    Color = tuple[int, int, int]
 
 __all__ = [
     "CORNERS",
     "as_array",
     "as_classes",
-    "as_color",
     "as_column",
     "as_index",
     "as_list",
@@ -302,20 +300,3 @@ def as_column(name: str, values: ArrayLike, count: int) -> NDArray[np.float64]:
             f"{column.shape}: one for each, NaN where there is none."
         )
     return column
-
-
-def as_color(name: str, color: str | Sequence[int]) -> Color:
-    """Return the colour of a class as red, green and blue; refuse what is none."""
-    from PIL import ImageColor
-
-    try:
-        parts = ImageColor.getrgb(color)[:3] if isinstance(color, str) else color
-        red, green, blue = (int(part) for part in parts)
-    except (TypeError, ValueError):
-        red = green = blue = -1
-    if not all(0 <= part <= 255 for part in (red, green, blue)):
-        raise ValueError(
-            f'The colour of class {name!r} is "#ff8000", a name such as "orange", or (red, green, '
-            f"blue), each from 0 to 255; {color!r} was given."
-        )
-    return red, green, blue

@@ -11,6 +11,7 @@ import numpy as np
 
 from wsiweb.results.shapes.outlines import outlined
 from wsiweb.results.shapes.shapes import Shapes
+from wsiweb.writing.parts import replacing
 
 if TYPE_CHECKING:
     import os
@@ -51,15 +52,9 @@ def write_geojson(
     path: str | os.PathLike[str], shapes: Shapes | Iterable[Shapes], **choices: Any
 ) -> None:
     """Write shapes to a file of GeoJSON, which appears when it is whole; see `geojson_blocks`."""
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        with part.open("wb") as file:
-            for block in geojson_blocks(shapes, **choices):
-                file.write(block)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(Path(path)) as part, part.open("wb") as file:
+        for block in geojson_blocks(shapes, **choices):
+            file.write(block)
 
 
 def geojson_blocks(

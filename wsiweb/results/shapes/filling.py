@@ -21,54 +21,12 @@ from wsiweb.results.shapes.outlines import outlined
 from wsiweb.results.shapes.shapes import AREAS, Shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from numpy.typing import NDArray
 
     from wsiweb.results.planes import Plane
     from wsiweb.results.shapes.shapes import Numbers
 
-__all__ = ["Filling", "rasterise"]
-
-
-def rasterise(
-    shapes: Shapes | Iterable[Shapes], plane: Plane, *, downsample: float = 1.0
-) -> Callable[[tuple[int, int], tuple[int, int]], NDArray[np.bool_]]:
-    """Return shapes as a mask that is asked for by region, as `add_mask` takes it.
-
-    Parameters
-    ----------
-    shapes : Shapes or iterable of Shapes
-        Polygons, ellipses or rectangles; other kinds enclose nothing.
-    plane : Plane
-        The pixel matrix that is filled.
-    downsample : float
-        Of the level in whose pixels the shapes are; 1 for level 0.
-
-    Returns
-    -------
-    callable
-        Takes a location (x, y) and a size (width, height) in pixels of the plane, and returns an
-        array of bool, shape (height, width): true for pixels whose centre is inside a shape, by the
-        even-odd rule; see the top of this module.
-
-    Raises
-    ------
-    ValueError
-        For points and polylines.
-    """
-    given = [shapes] if isinstance(shapes, Shapes) else list(shapes)
-    fillings = [Filling(one, plane, downsample=downsample) for one in given]
-
-    def region(location: tuple[int, int], size: tuple[int, int]) -> NDArray[np.bool_]:
-        filled = np.zeros((size[1], size[0]), np.bool_)
-        for one in fillings:
-            pixels = one.region(location, size)
-            if pixels is not None:
-                filled |= pixels
-        return filled
-
-    return region
+__all__ = ["Filling"]
 
 
 class Filling:
@@ -82,6 +40,11 @@ class Filling:
         The matrix.
     downsample : float
         Of the level in whose pixels the shapes are; 1 for level 0. Millimetres want none.
+
+    Attributes
+    ----------
+    drawn : numpy.ndarray
+        Shape (count,), bool: which of the shapes had a pixel in the regions asked for so far.
 
     Raises
     ------
@@ -97,6 +60,7 @@ class Filling:
         self._shapes = _in_plane(outlined(shapes), plane, downsample)
         boxes = boxes_of(self._shapes)
         _widen(boxes, self._shapes)
+        self.drawn = np.zeros(len(shapes), np.bool_)
         # By column, each contiguous: a query reads all of them.
         self._left, self._top, self._right, self._bottom = np.ascontiguousarray(boxes.T)
 
@@ -121,7 +85,9 @@ class Filling:
         rows = np.flatnonzero(there)
         if not len(rows):
             return None
-        starts, ends = _joined(*_runs(self._shapes.take(rows), location, size))
+        starts, ends, owners = _runs(self._shapes.take(rows), location, size)
+        self.drawn[rows[owners[ends > starts]]] = True
+        starts, ends = _joined(starts, ends)
         if not len(starts):
             return None
         return _painted(starts, ends, size)
@@ -133,7 +99,7 @@ def _in_plane(shapes: Shapes, plane: Plane, downsample: float) -> Shapes:
     def placed(points: NDArray[Any]) -> NDArray[np.float64]:
         if points.shape[1] == 3:
             return plane.geometry.to_pixel(points)
-        return points.astype(np.float64) * (downsample / plane.downsample)
+        return points.astype(np.float64) * (downsample / np.array(plane.factors))
 
     holes = shapes.holes
     if holes is not None:
@@ -179,9 +145,10 @@ def _edges(shapes: Shapes) -> tuple[NDArray[np.float64], NDArray[np.float64], Nu
 
 def _runs(
     shapes: Shapes, location: tuple[int, int], size: tuple[int, int]
-) -> tuple[Numbers, Numbers]:
+) -> tuple[Numbers, Numbers, Numbers]:
     """Return where in a region runs of pixels begin that are inside a polygon, and where they end.
 
+    And of each run the polygon; a run may be empty.
     Places are counted row by row, a row having one more than it has pixels: so a run that ends with
     its row does not touch one that begins with the next.
     """
@@ -198,7 +165,7 @@ def _runs(
     # In each row, a closed line is crossed an even number of times: in and out by turns.
     places = np.sort((owner[edges] * height + rows) * (width + 1) + columns)
     whole = height * (width + 1)
-    return places[0::2] % whole, places[1::2] % whole
+    return places[0::2] % whole, places[1::2] % whole, places[0::2] // whole
 
 
 def _joined(starts: Numbers, ends: Numbers) -> tuple[Numbers, Numbers]:

@@ -16,13 +16,48 @@ if TYPE_CHECKING:
     from wsiweb.pixels.pyramid import Level, Pyramid
     from wsiweb.results.shapes.shapes import Numbers, Shapes
 
-__all__ = ["Coordinates", "Placing", "Survey"]
+__all__ = ["Bounds", "Coordinates", "Placing", "Survey", "bounds_of"]
 
 Coordinates = Literal["2d", "3d"]
 
-_SLACK = 1e-3  # pixels beyond the edge, which rounding explains
+_SLACK = 1e-3  # pixels of level 0 beyond the edge, which calculating explains
+_FINEST = 4e-6  # mm: what float32, as which reports have all points, resolves at 75 mm
 # How far float32 may move a point: pixels in 2D, mm in 3D.
 _COSTS: dict[Coordinates, float] = {"2d": 1e-3, "3d": 1e-6}
+
+
+class Bounds(NamedTuple):
+    """Between what the points of a slide lie.
+
+    Attributes
+    ----------
+    least : float
+        Along both axes.
+    right, bottom : float
+        Most along x and along y.
+    """
+
+    least: float
+    right: float
+    bottom: float
+
+
+def bounds_of(pyramid: Pyramid, level: Level) -> Bounds:
+    """Return between what points of a slide lie, in pixels of a level.
+
+    Sizes of levels are whole, so that the last pixel of a coarse one may reach beyond level 0. It
+    shows the slide nonetheless, and what is found there has to be taken at any level, as it will be
+    given again when it was read in pixels of level 0: so the slide ends where that level does which
+    reaches farthest, and beyond that by what storing may move a point.
+    """
+    levels = pyramid.levels
+    slack = _COSTS["2d"] * max(one.downsample for one in levels)
+    if levels[0].geometry is not None:
+        slack = max(slack, _FINEST / min(levels[0].geometry.spacing))
+    slack = 2 * slack + _SLACK
+    right, bottom = (max(one.size[axis] * one.downsample for one in levels) for axis in (0, 1))
+    scale = level.downsample
+    return Bounds(-slack / scale, (right + slack) / scale, (bottom + slack) / scale)
 
 
 class Survey(NamedTuple):
@@ -59,12 +94,15 @@ class Placing:
         Numbers of each point: 2 for pixels of the level, 3 for slide millimetres.
     coordinates : {"2d", "3d"}
         What is stored.
+    bounds : Bounds
+        Between what points lie, in pixels of the level.
     """
 
     level: Level
     geometry: Geometry | None
     given: int
     coordinates: Coordinates
+    bounds: Bounds
 
     @classmethod
     def on(cls, pyramid: Pyramid, level: int, given: int, coordinates: Coordinates) -> Placing:
@@ -83,7 +121,8 @@ class Placing:
             )
         stay = (given, coordinates) == (2, "2d")  # these can be stored without knowing the glass
         geometry = None if stay else Plane.at_level(pyramid, level).geometry
-        return cls(pyramid.levels[level], geometry, given, coordinates)
+        own = pyramid.levels[level]
+        return cls(own, geometry, given, coordinates, bounds_of(pyramid, own))
 
     def pixels(self, points: NDArray[Any]) -> NDArray[Any]:
         """Return points in pixels of the level."""
@@ -124,19 +163,20 @@ class Placing:
         )
 
     def _check_inside(self, pixels: NDArray[Any], shapes: Shapes, rows: Numbers | None) -> None:
-        width, height = self.level.size
-        for axis, edge in ((0, width), (1, height)):
+        least, *most = self.bounds
+        for axis, edge in enumerate(most):
             column = pixels[:, axis]
-            if column.min() < -_SLACK or column.max() > edge + _SLACK:
+            if column.min() < least or column.max() > edge:
                 self._refuse_outside(shapes, rows)
 
     def _refuse_outside(self, shapes: Shapes, rows: Numbers | None) -> None:
         """Say how many points are outside, and which is the first."""
         size = self.level.size
+        least, *most = self.bounds
         count, first = 0, None
         for block in shapes.blocks(rows):
             pixels = self.pixels(block)
-            outside = ((pixels < -_SLACK) | (pixels > np.array(size) + _SLACK)).any(axis=1)
+            outside = ((pixels < least) | (pixels > np.array(most))).any(axis=1)
             count += int(outside.sum())
             if first is None and outside.any():
                 first = block[np.argmax(outside)].tolist()

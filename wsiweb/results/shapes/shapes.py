@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from wsiweb.results.colors import as_rgb
 from wsiweb.results.shapes.checks import (
     CORNERS,
     as_array,
     as_classes,
-    as_color,
     as_column,
     as_index,
     as_points,
@@ -235,7 +235,7 @@ class Shapes:
             classes=names,
             class_of=class_of,
             colors={
-                name: as_color(name, one)
+                name: as_rgb(one, f"class {name!r}")
                 for name, one in by_name("classes with a colour", colors or {}).items()
             },
             holes=holes,

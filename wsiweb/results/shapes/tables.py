@@ -2,7 +2,8 @@
 
 A table that is read is of points: columns ``x`` and ``y``, perhaps ``class``, and any others with
 numbers, which are measurements. A table that is written has, for shapes of all kinds, their class,
-kind, middle and box, in pixels of level 0, and their measurements; outlines are in GeoJSON.
+kind, middle and box, in pixels of level 0, and their measurements; outlines are in GeoJSON. So when
+it is read again, each shape is the point in its middle, with its class and its measurements.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from wsiweb.results.shapes.boxes import boxes_of
 from wsiweb.results.shapes.shapes import Shapes
+from wsiweb.writing.parts import replacing
 
 if TYPE_CHECKING:
     import os
@@ -28,7 +30,9 @@ __all__ = ["read_table", "write_table"]
 
 _PLACE = ("x", "y")
 _CLASS = "class"
+_BESIDE = ("kind", "left", "top", "right", "bottom")  # what is written and not read
 _FIXED = ("class", "kind", "x", "y", "left", "top", "right", "bottom")
+_FORMULA = frozenset("=+-@\t\r")
 
 
 def read_table(path: str | os.PathLike[str], *, origin: Origin = "corner") -> Shapes:
@@ -38,7 +42,8 @@ def read_table(path: str | os.PathLike[str], *, origin: Origin = "corner") -> Sh
     ----------
     path : path
         A file in UTF-8 whose first line has the names of the columns: ``x`` and ``y`` in pixels,
-        perhaps ``class``; all others are measurements, in which an empty cell is no value.
+        perhaps ``class``; all others are measurements, in which an empty cell is no value. Of a
+        table by `write_table`, kinds and boxes are not looked at: all shapes are points.
     origin : {"corner", "center"}
         What pixel coordinates count from; see `wsiweb.results.shapes.shapes`.
 
@@ -51,7 +56,7 @@ def read_table(path: str | os.PathLike[str], *, origin: Origin = "corner") -> Sh
     with Path(path).open(encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file)
         try:
-            head = [cell.strip() for cell in next(lines, [])]
+            head = [_untamed(cell.strip()) for cell in next(lines, [])]
             rows = [row for row in lines if row]
         except (csv.Error, UnicodeDecodeError) as error:
             raise ValueError(f"{name} is no table of comma-separated values: {error}.") from None
@@ -64,7 +69,11 @@ def read_table(path: str | os.PathLike[str], *, origin: Origin = "corner") -> Sh
     if not rows:
         raise ValueError(f"{name} has no rows.")
     cells = dict(zip(head, _columns(rows, len(head), name), strict=True))
+    if set(_FIXED) <= set(head):
+        cells = {column: values for column, values in cells.items() if column not in _BESIDE}
     classes = cells.pop(_CLASS, None)
+    if classes is not None:
+        classes = [_untamed(one) for one in classes]
     numbers = {column: _numbers(column, values, name) for column, values in cells.items()}
     places = np.stack([numbers.pop(column) for column in _PLACE], axis=1)
     return Shapes.of("point", places, origin=origin, classes=classes, measurements=numbers)
@@ -99,24 +108,31 @@ def write_table(path: str | os.PathLike[str], shapes: Iterable[Shapes]) -> int:
     path : path
         The file; one that is there is replaced.
     shapes : iterable of Shapes
-        In pixels. Their middle is that of their box.
+        In pixels. Their middle is that of their box. Values that are not finite are left out, and
+        a measurement that is called like another column gets a number after its name.
     """
     listed = list(shapes)
     names = list(dict.fromkeys(name for one in listed for name in one.measurements))
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
     count = 0
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow([*_FIXED, *names])
-            for one in listed:
-                table.writerows(_rows(one, names))
-                count += len(one)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(Path(path)) as part, part.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(_head(names))
+        for one in listed:
+            table.writerows(_rows(one, names))
+            count += len(one)
     return count
+
+
+def _head(names: list[str]) -> list[str]:
+    """Return the names of the columns, each once."""
+    head = [*_FIXED]
+    for name in names:
+        number, unlike = 1, name
+        while unlike in head or (unlike != name and unlike in names):
+            number += 1
+            unlike = f"{name} ({number})"
+        head.append(unlike)
+    return [_tame(name) for name in head]
 
 
 def _rows(shapes: Shapes, names: list[str]) -> Iterator[list[object]]:
@@ -131,10 +147,15 @@ def _rows(shapes: Shapes, names: list[str]) -> Iterator[list[object]]:
             shapes.kind,
             *middles[row].tolist(),
             *boxes[row].tolist(),
-            *("" if np.isnan(value) else float(value) for value in values),
+            *(float(value) if np.isfinite(value) else "" for value in values),
         ]
 
 
 def _tame(text: str) -> str:
     """Keep a spreadsheet from taking a name out of an archive for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+    return f"'{text}" if text.lstrip("'")[:1] in _FORMULA else text
+
+
+def _untamed(text: str) -> str:
+    """Return what `_tame` was given."""
+    return text[1:] if text[:1] == "'" and text.lstrip("'")[:1] in _FORMULA else text
