@@ -32,6 +32,11 @@ def shares(size, above, ratio):
 )
 def test_images_come_back_in_their_place(tmp_path_factory, source, tile_size, given_as, data):
     levels = source.pyramid.levels
+    source_is_rounded_down = any(
+        edge * one.downsample < whole
+        for one in levels
+        for edge, whole in zip(one.size, levels[0].size, strict=True)
+    )
     level = data.draw(st.sampled_from(levels))
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
     pixels = random.integers(0, 256, (*level.size[::-1], 3), np.uint8)
@@ -62,7 +67,12 @@ def test_images_come_back_in_their_place(tmp_path_factory, source, tile_size, gi
                 for edge, whole in zip(one.size, above.shape[1::-1], strict=True)
             )
             expected = np.einsum("ri,cj,ijs->rcs", down, across, above, optimize=True)
-            assert np.abs(found - expected).max() <= 0.5 + 1e-6
+            # At the edge it may cover pixels that the level above, rounded down, has left out.
+            inside = tuple(
+                slice(int(whole / ratio + 1e-6)) if source_is_rounded_down else slice(None)
+                for whole in above.shape[:2]
+            )
+            assert np.abs(found - expected)[inside].max(initial=0) <= 0.5 + 1e-6
         above = found.astype(float)
         points = np.array([[0, 0], [1, 0], [0, 1], [2.5, 0.25], one.size])
         there = place_on(source.dataset(0))(points * one.downsample)
