@@ -13,8 +13,9 @@ import wsiweb
 
 FRONT_DOOR = [
     "Archive", "ArchiveError", "BasicAuth", "BearerAuth", "Busy", "DecodeError", "HeaderAuth",
-    "NotAcceptable", "NotFound", "ProtocolError", "Settings", "Slide", "SlideError",
-    "Unauthorized", "Unreachable", "WsiwebError", "__version__", "connect", "trace",
+    "NotAcceptable", "NotFound", "OutboxError", "ProtocolError", "Settings", "Slide", "SlideError",
+    "StoreError", "TooLarge", "Unauthorized", "Unreachable", "WsiwebError", "__version__", "connect",
+    "trace",
 ]  # fmt: skip
 
 

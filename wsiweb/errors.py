@@ -9,7 +9,10 @@
     │   ├── NotFound            404, or no such folder      (also a LookupError)
     │   ├── NotAcceptable       406, or no encoding that both sides know
     │   ├── Busy                429 or 503 after all retries; ``retry_after`` in seconds
+    │   ├── TooLarge            413: more than the archive takes in one request
     │   └── ProtocolError       an answer that breaks DICOMweb
+    ├── OutboxError             what is to be sent cannot be kept, or not be read back
+    ├── StoreError              some of what was to be stored is not; ``receipt`` says which
     └── SlideError              the headers do not describe a slide that can be read
         └── DecodeError         a frame's bytes are not the picture that its header promises
 
@@ -27,8 +30,11 @@ __all__ = [
     "DecodeError",
     "NotAcceptable",
     "NotFound",
+    "OutboxError",
     "ProtocolError",
     "SlideError",
+    "StoreError",
+    "TooLarge",
     "Unauthorized",
     "Unreachable",
     "WsiwebError",
@@ -120,8 +126,37 @@ class Busy(ArchiveError):
     retry_after: float | None = None
 
 
+class TooLarge(ArchiveError):
+    """What was sent is more than the archive takes in one request (413): send it in parts."""
+
+
 class ProtocolError(ArchiveError):
     """The answer breaks DICOMweb: truncated, miscounted, not what its type says."""
+
+
+class OutboxError(WsiwebError):
+    """The outbox on this machine failed: a full disk, a damaged file, no such job.
+
+    Nothing is half-written then: a job was taken in whole, or not at all.
+    """
+
+
+class StoreError(WsiwebError):
+    """Some of what was to be stored is not stored; the message names the first of it, and why.
+
+    Parameters
+    ----------
+    receipt : Receipt
+        What became of each object (`wsiweb.wire.receipts.Receipt`). Typed loosely, because errors
+        stand below all rooms; its text is the message.
+    """
+
+    def __init__(self, receipt: Any) -> None:
+        super().__init__(str(receipt))
+        self.receipt = receipt
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.receipt,))  # else it would be made anew of its message
 
 
 class SlideError(WsiwebError):

@@ -31,6 +31,12 @@ class Settings:
     connect_timeout, read_timeout : float
         Seconds to wait for a connection (default 10), and for the next bytes of an answer
         (default 60).
+    stores : int
+        Requests that store something under way at once (default 2); some archives store one after
+        the other anyway.
+    store_timeout : float
+        Seconds that an archive is given to take the next piece of what is sent to it, and after
+        the last one to answer (default 600): some store all of it before they say a word.
     patience : float
         Longest ``Retry-After`` that is waited for, in seconds (default 60); beyond it `Busy` is
         raised at once.
@@ -53,6 +59,8 @@ class Settings:
     retries: int = 4
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
+    stores: int = 2
+    store_timeout: float = 600.0
     patience: float = 60.0
 
     def __post_init__(self) -> None:
@@ -60,7 +68,7 @@ class Settings:
             value: float | None = getattr(self, name)
             if value is not None and not value >= least:  # "not >=" also refuses NaN
                 raise ValueError(f"{name} must be {least} or more, not {value!r}.")
-        for name in ("connect_timeout", "read_timeout"):
+        for name in ("connect_timeout", "read_timeout", "store_timeout"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be more than 0 seconds.")
 
@@ -71,5 +79,6 @@ _LEAST = {
     "connections": 1,
     "frames_per_request": 1,
     "retries": 0,
+    "stores": 1,
     "patience": 0,
 }

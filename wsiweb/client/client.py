@@ -15,11 +15,13 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wsiweb.client.credentials import Credentials
 from wsiweb.client.download import OBJECT_ACCEPTS, save_object
 from wsiweb.client.exchange import Exchange
 from wsiweb.client.pace import Pace
 from wsiweb.client.profile import ServerProfile, remember
 from wsiweb.client.retries import retrying
+from wsiweb.client.stow import send_objects
 from wsiweb.errors import (
     ArchiveError,
     NotFound,
@@ -39,14 +41,17 @@ if TYPE_CHECKING:
         Callable,
         Generator,
         Mapping,
+        Sequence,
     )
     from pathlib import Path
 
     from wsiweb.client.auth import Auth
+    from wsiweb.client.stow import Sendable
     from wsiweb.client.transport import Response, Transport
     from wsiweb.settings import Settings
     from wsiweb.wire.multipart import Part
     from wsiweb.wire.query import Query
+    from wsiweb.wire.receipts import Answer
 
 __all__ = ["Arrival", "DicomwebClient"]
 
@@ -76,6 +81,10 @@ class DicomwebClient:
         Limits.
     profile : ServerProfile, optional
         What is known of the archive's abilities; learnt when not given.
+    store_transport : Transport, optional
+        Another way for what is stored: to another address, or with connections of its own.
+    store_auth : Auth, optional
+        Other credentials on that way.
     """
 
     def __init__(
@@ -84,8 +93,19 @@ class DicomwebClient:
         auth: Auth,
         settings: Settings,
         profile: ServerProfile | None = None,
+        *,
+        store_transport: Transport | None = None,
+        store_auth: Auth | None = None,
     ) -> None:
-        self._exchange = Exchange(transport, auth, settings.connections)
+        credentials = Credentials(auth)
+        self._exchange = Exchange(transport, credentials, settings.connections)
+        self._storing = self._exchange
+        if store_transport is not None:
+            self._storing = Exchange(
+                store_transport,
+                credentials if store_auth is None else Credentials(store_auth),
+                settings.connections,
+            )
         self._settings = settings
         self.profile = profile or ServerProfile()
         most = settings.frames_per_request
@@ -106,6 +126,8 @@ class DicomwebClient:
     def renew(self) -> None:
         """Start anew in a forked child."""
         self._exchange.renew()
+        if self._storing is not self._exchange:
+            self._storing.renew()
         self._start_empty()
 
     @property
@@ -137,6 +159,8 @@ class DicomwebClient:
             self._preparing.cancel()
             await asyncio.wait([self._preparing])
         await self._exchange.close()
+        if self._storing is not self._exchange:
+            await self._storing.close()
 
     # Search ---------------------------------------------------------------------------------
 
@@ -476,6 +500,44 @@ class DicomwebClient:
                         raise
 
         await retrying(attempt, self._settings)
+
+    async def store(
+        self,
+        files: Sequence[Sendable],
+        *,
+        study: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Answer:
+        """Send objects in one request (STOW-RS, PS3.18 10.5); one attempt only.
+
+        Parameters
+        ----------
+        files : sequence of Sendable
+            DICOM files.
+        study : str, optional
+            The study that all of them belong to; without it the archive looks by itself.
+        on_bytes : callable, optional
+            Told on the event loop how many bytes have left, heads included; from 0 again when all
+            is sent again, because the credentials had expired or the archive points elsewhere.
+
+        Returns
+        -------
+        Answer
+            What the archive says of each object, and perhaps nothing.
+
+        Raises
+        ------
+        ArchiveError
+            When there is no answer, or a status other than 2xx, 400 with words on the objects, and
+            409. Some objects may be stored nevertheless: ask before you send them again.
+        FileChanged
+            When a file is not as long as was said, or changes while it is sent.
+        ValueError
+            For no files, and for a study that is no UID.
+        """
+        resource = Resource(study) if study is not None else Resource(aspect="studies")
+        url = f"{self._storing.base_url}/{resource.path}"
+        return await send_objects(self._storing, url, files, on_bytes)
 
     # Addresses ------------------------------------------------------------------------------
 

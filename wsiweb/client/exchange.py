@@ -11,27 +11,23 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from wsiweb.client.retries import seconds_asked
+from wsiweb.client.refusals import refusal
 from wsiweb.client.transport import Request
-from wsiweb.errors import (
-    ArchiveError,
-    Busy,
-    NotAcceptable,
-    NotFound,
-    ProtocolError,
-    Unauthorized,
-    WsiwebError,
-)
+from wsiweb.errors import ArchiveError, ProtocolError, Unauthorized, WsiwebError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Container, Mapping
+    from contextlib import AbstractAsyncContextManager
 
-    from wsiweb.client.auth import Auth
-    from wsiweb.client.transport import Response, Transport
+    from wsiweb.client.credentials import Credentials
+    from wsiweb.client.transport import Payload, Response, Transport
 
 __all__ = ["Exchange"]
 
+_GOOD = frozenset({200, 204})
 _REDIRECTS = 5
+_FOLLOWED = frozenset({301, 302, 303, 307, 308})
+_FOLLOWED_WHOLE = frozenset({307, 308})  # with what is sent; the others make a GET of it
 _LATELY = 2.0  # seconds for which a connection is thought to stay open; Orthanc closes after 1
 
 
@@ -42,29 +38,24 @@ class Exchange:
     ----------
     transport : Transport
         The way to the archive.
-    auth : Auth
-        Credentials. They are fetched once and renewed once, however many requests wait for them.
+    credentials : Credentials
+        What requests to the archive's own origin carry.
     places : int
         Requests that may be under way at once.
     """
 
-    def __init__(self, transport: Transport, auth: Auth, places: int) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, places: int) -> None:
         self._transport = transport
-        self._auth = auth
+        self._credentials = credentials
         self._place_count = places
-        self._renewed = 0  # how often a renewal was tried
-        self._has_fresh = False  # what came of the last one
         self._closed = False
         self._used = _InUse()
-        self._make_locks()
-
-    def _make_locks(self) -> None:
-        self._places = asyncio.Semaphore(self._place_count)
-        self._renewal = asyncio.Lock()
+        self._places = asyncio.Semaphore(places)
 
     def renew(self) -> None:
         """Start anew in a forked child."""
-        self._make_locks()
+        self._places = asyncio.Semaphore(self._place_count)
+        self._credentials.start_anew()
         self._used = _InUse()
         self._transport.renew()
 
@@ -93,8 +84,7 @@ class Exchange:
         self._closed = True
         await self._transport.close()
 
-    @contextlib.asynccontextmanager
-    async def get(self, url: str, headers: Mapping[str, str]) -> AsyncGenerator[Response]:
+    def get(self, url: str, headers: Mapping[str, str]) -> AbstractAsyncContextManager[Response]:
         """Send a GET with credentials; the answer is a good one, or an error is raised.
 
         Raises
@@ -104,42 +94,105 @@ class Exchange:
         ValueError
             When this was closed.
         """
+        return self._answer("GET", url, headers, None, _GOOD)
+
+    def post(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        payload: Callable[[], Payload],
+        good: Container[int],
+    ) -> AbstractAsyncContextManager[Response]:
+        """Send something with credentials. It is not sent again, unless it was not taken.
+
+        A refusal of the credentials renews them once, and a redirect that keeps what is sent (307,
+        308) is followed; both times the payload is made anew and sent from its start. Other
+        redirects would turn it into a GET, and are errors.
+
+        Parameters
+        ----------
+        url : str
+            Absolute URL.
+        headers : mapping of str to str
+            Headers, beside those that describe the payload.
+        payload : callable
+            Makes what is sent, for each attempt anew.
+        good : container of int
+            Statuses of answers that the caller reads.
+
+        Raises
+        ------
+        ArchiveError
+            As of `get`, for any other status.
+        ValueError
+            When this was closed.
+        Exception
+            What the payload raised.
+        """
+        return self._answer("POST", url, headers, payload, good)
+
+    @contextlib.asynccontextmanager
+    async def _answer(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        payload: Callable[[], Payload] | None,
+        good: Container[int],
+    ) -> AsyncGenerator[Response]:
         if self._closed:
             raise ValueError(f"The connection to {self.base_url} was closed; connect again.")
         async with self._places, self._used, contextlib.AsyncExitStack() as stack:
             for renewed in (False, True):
-                generation = self._renewed
-                answer, at = await self._follow(stack, url, headers)
-                if answer.status in {200, 204}:
+                generation = self._credentials.generation
+                answer, at = await self._follow(stack, method, url, headers, payload)
+                if answer.status in good:
                     yield answer
                     return
-                error = await _error_of(answer, self._shown(at))
+                error = await _error_of(answer, method, self._shown(at))
                 await stack.aclose()
                 may_renew = isinstance(error, Unauthorized) and not renewed
-                if not (may_renew and await self._renew(generation)):
+                if not (may_renew and await self._credentials.renew(generation)):
                     raise error
 
     async def _follow(
-        self, stack: contextlib.AsyncExitStack, url: str, headers: Mapping[str, str]
+        self,
+        stack: contextlib.AsyncExitStack,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        payload: Callable[[], Payload] | None,
     ) -> tuple[Response, str]:
-        """Send a GET, and follow redirects; credentials stay with the archive's own origin."""
+        """Send a request, and follow redirects; credentials stay with the archive's own origin."""
+        followed = _FOLLOWED if payload is None else _FOLLOWED_WHOLE
         at = url
         for _ in range(_REDIRECTS):
-            secrets = await self._credentials() if self._is_home(at) else {}
-            exchange = self._transport.send(Request("GET", at, {**headers, **secrets}))
-            answer = await stack.enter_async_context(exchange)
+            secrets = await self._credentials.headers() if self._is_home(at) else {}
+            request = Request(method, at, {**headers, **secrets}, payload and payload())
+            answer = await stack.enter_async_context(self._transport.send(request))
             target = answer.headers.get("location")
-            if answer.status not in {301, 302, 303, 307, 308} or target is None:
+            if answer.status not in followed or target is None:
                 return answer, at
             await stack.aclose()
-            try:
-                at = urljoin(at, target)
-                _origin(at)
-            except ValueError:
-                raise ProtocolError(
-                    "The archive redirects to what is no address.", url=url
-                ) from None
-        raise ArchiveError(f"More than {_REDIRECTS} redirects.", method="GET", url=url)
+            at = self._redirected(method, at, target)
+        raise ArchiveError(f"More than {_REDIRECTS} redirects.", method=method, url=url)
+
+    def _redirected(self, method: str, at: str, target: str) -> str:
+        """Return where a redirect leads to."""
+        try:
+            there = urljoin(at, target)
+            scheme, _, _ = _origin(there)
+        except ValueError:
+            raise ProtocolError(
+                "The archive redirects to what is no address.", method=method, url=at
+            ) from None
+        if method != "GET" and _origin(at)[0] == "https" and scheme != "https":
+            raise ProtocolError(
+                "The archive redirects what is sent to an address without encryption.",
+                method=method,
+                url=at,
+            )
+        return there
 
     def _is_home(self, url: str) -> bool:
         """Whether a URL is of the archive's own origin, or of its TLS side."""
@@ -149,20 +202,6 @@ class Exchange:
     def _shown(self, url: str) -> str:
         """Return a URL as errors may show it: elsewhere a query is often a signature."""
         return url if self._is_home(url) else url.partition("?")[0]
-
-    async def _credentials(self) -> Mapping[str, str]:
-        # Under the lock, so that the first token is fetched once, and a renewal is waited for.
-        async with self._renewal:
-            return await self._auth.headers()
-
-    async def _renew(self, generation: int) -> bool:
-        """Renew the credentials, unless it was tried since `generation`; tell if that helped."""
-        async with self._renewal:
-            if self._renewed == generation:
-                self._renewed += 1
-                self._has_fresh = False
-                self._has_fresh = await self._auth.refresh()
-            return self._has_fresh
 
 
 class _InUse:
@@ -202,27 +241,9 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", port
 
 
-_MEANINGS: dict[int, tuple[type[ArchiveError], str]] = {
-    401: (Unauthorized, "The archive wants credentials, or other ones; pass auth=."),
-    403: (Unauthorized, "These credentials may not do this, or they have expired."),
-    404: (NotFound, "The archive has no such object."),
-    406: (NotAcceptable, "The archive cannot send this in an encoding that was asked for."),
-    410: (NotFound, "The archive no longer has this object."),
-    415: (NotAcceptable, "The archive does not know the encoding that was asked for."),
-    429: (Busy, "The archive asks for fewer requests, and went on doing so."),
-    503: (Busy, "The archive is overloaded or starting, and stayed so."),
-}
-
-
-async def _error_of(answer: Response, url: str) -> ArchiveError:
+async def _error_of(answer: Response, method: str, url: str) -> ArchiveError:
     """Turn a bad status into an error, with the beginning of what the archive says of it."""
-    kind, words = _MEANINGS.get(
-        answer.status, (ArchiveError, "The archive could not do this, or would not.")
-    )
     text = ""
     with contextlib.suppress(WsiwebError):  # the status alone says enough
-        text = (await answer.read(limit=2000)).decode("utf-8", "replace").strip()
-    error = kind(words, method="GET", url=url, status=answer.status, body=" ".join(text.split()))
-    if isinstance(error, Busy):
-        error.retry_after = seconds_asked(answer.headers.get("retry-after"))
-    return error
+        text = (await answer.read(limit=2000)).decode("utf-8", "replace")
+    return refusal(answer.status, answer.headers, text, method=method, url=url)

@@ -20,10 +20,11 @@ from wsiweb.wire.uris import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     import aiohttp
 
-    from wsiweb.client.transport import Request
+    from wsiweb.client.transport import Payload, Request
     from wsiweb.settings import Settings
 
 __all__ = ["HttpTransport", "tls_context"]
@@ -38,11 +39,27 @@ class HttpTransport:
 
     One session per event loop: after a fork the child gets a loop and a session of its own.
     A transport that is dropped without `close` closes its session when it is collected.
+
+    Parameters
+    ----------
+    base_url : str
+        Address of the DICOMweb service, without a trailing slash.
+    settings : Settings
+        Limits.
+    ca : str, optional
+        As of `tls_context`.
+    idle : float
+        Seconds for which an unused connection is kept for the next request. What is sent cannot be
+        sent again as easily as a question, so it should not meet an archive that is just hanging
+        up: for sending, less than archives wait (Orthanc a second).
     """
 
-    def __init__(self, base_url: str, settings: Settings, *, ca: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, settings: Settings, *, ca: str | None = None, idle: float = 15.0
+    ) -> None:
         self._base_url = base_url
         self._settings = settings
+        self._idle = idle
         self._tls = tls_context(ca)
         self._proxy = _proxy_for(base_url)
         self._session: aiohttp.ClientSession | None = None
@@ -65,7 +82,9 @@ class HttpTransport:
             limits = self._settings
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=limits.connections, ssl=True if self._tls is None else self._tls
+                    limit=limits.connections,
+                    keepalive_timeout=self._idle,
+                    ssl=True if self._tls is None else self._tls,
                 ),
                 timeout=aiohttp.ClientTimeout(
                     total=None,
@@ -83,31 +102,73 @@ class HttpTransport:
     @contextlib.asynccontextmanager
     async def send(self, request: Request) -> AsyncGenerator[Response]:
         """Send a request; see `Transport.send`. Redirects are not followed here."""
-        from yarl import URL
-
-        session = self._opened()
         began = time.perf_counter()
         tracing.add("requests")
-        answer, failure = None, None
-        try:
-            answer = await session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                allow_redirects=False,
-                proxy=self._proxy,
-            )
-        except _failures() as error:
-            failure = self._unreachable(error, request)
-        if answer is None:
-            raise failure or AssertionError
-        tracing.spend("wait", time.perf_counter() - began)
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            if request.payload is None:
+                answer = await self._begun(request, {})
+            else:
+                answer = await self._begun_sending(request, request.payload, stack)
+            tracing.spend("wait", time.perf_counter() - began)
+            if isinstance(answer, Response):
+                yield answer
+                return
+            # Gives the connection back; closes it if not all was sent, or the body was not read.
+            stack.callback(answer.release)
             chunks = counted(self._chunks(answer, request))
             async with contextlib.aclosing(chunks):
                 yield Response(answer.status, first_of_each(answer.headers.items()), chunks)
-        finally:
-            answer.release()  # gives the connection back; closes it if the body was not read
+
+    async def _begun_sending(
+        self, request: Request, payload: Payload, stack: contextlib.AsyncExitStack
+    ) -> aiohttp.ClientResponse | Response:
+        """Send a request with a payload, until its answer begins: perhaps before all is sent."""
+        import aiohttp
+
+        from wsiweb.client.sending import Sending
+
+        patience = self._settings.store_timeout
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._settings.connect_timeout, sock_read=patience
+        )
+        sending = Sending(payload, patience)
+        stack.push_async_callback(sending.settled)
+        try:
+            return await self._begun(
+                request, {"data": sending, "timeout": timeout}, sending.watched()
+            )
+        except Unreachable:
+            heard = sending.heard()
+            if heard is None and sending.failure is None:
+                raise
+        if heard is None:
+            raise sending.failure or AssertionError
+        status, headers, body = heard
+        return Response(status, first_of_each(headers), _once(body))
+
+    async def _begun(
+        self,
+        request: Request,
+        options: dict[str, Any],
+        watch: AbstractAsyncContextManager[None] | None = None,
+    ) -> aiohttp.ClientResponse:
+        """Return an answer whose head has come."""
+        from yarl import URL
+
+        session = self._opened()
+        try:
+            async with watch or contextlib.nullcontext():
+                return await session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=request.described(),
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                    **options,
+                )
+        except _failures() as error:
+            failure = self._unreachable(error, request)
+        raise failure
 
     async def connect(self, count: int) -> int:
         """Open connections before they are needed; see `Transport.connect`."""
@@ -159,10 +220,13 @@ class HttpTransport:
         errors carry the request, headers and all, and printed they would show credentials.
         """
         if isinstance(error, TimeoutError):
+            limits = self._settings
+            then = f"{limits.read_timeout:g} s for the next bytes"
+            if request.payload is not None:
+                then = f"{limits.store_timeout:g} s to take what is sent and to answer"
             words = (
-                "No answer in time: "
-                f"{self._settings.connect_timeout:g} s are given to connect and "
-                f"{self._settings.read_timeout:g} s for the next bytes (see wsiweb.Settings)."
+                f"No answer in time: {limits.connect_timeout:g} s are given to connect and {then} "
+                "(see wsiweb.Settings)."
             )
         else:
             words = _in_words(error)
@@ -186,6 +250,10 @@ class HttpTransport:
         if self._finalizer is not None:
             self._finalizer.detach()  # type: ignore[attr-defined]
         self._session = self._finalizer = None
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes]:
+    yield body
 
 
 def tls_context(ca: str | None) -> ssl.SSLContext | None:

@@ -16,9 +16,10 @@ from wsiweb.errors import Unreachable
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from wsiweb.client.transport import Request
+    from wsiweb.client.transport import Payload, Request
 
     Application = Callable[..., Any]
+    _Events = asyncio.Queue[dict[str, Any] | Exception]
 
 __all__ = ["AsgiTransport"]
 
@@ -60,16 +61,16 @@ class AsgiTransport:
         tracing.add("requests")
         began = time.perf_counter()
         # Room for a few chunks: the application waits when nobody reads, as on a socket.
-        events: asyncio.Queue[dict[str, Any] | BaseException] = asyncio.Queue(maxsize=4)
+        events: _Events = asyncio.Queue(maxsize=4)
         gone = asyncio.Event()
         task = asyncio.create_task(self._answer(request, events, gone))
         try:
-            head = await _next_event(events, request)
+            head = await _next_event(events)
             tracing.spend("wait", time.perf_counter() - began)
             headers = first_of_each(
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in head["headers"]
             )
-            chunks = counted(_body(events, request))
+            chunks = counted(_body(events))
             async with contextlib.aclosing(chunks):
                 yield Response(head["status"], headers, chunks)
         finally:
@@ -81,17 +82,22 @@ class AsgiTransport:
     async def _answer(
         self,
         request: Request,
-        events: asyncio.Queue[dict[str, Any] | BaseException],
+        events: _Events,
         gone: asyncio.Event,
     ) -> None:
         parts = urlsplit(request.url[len(self._base_url) :])
-        asked = False
+        chunks = _chunks(request.payload)
 
         async def receive() -> dict[str, Any]:
-            nonlocal asked
-            if not asked:
-                asked = True
-                return {"type": "http.request", "body": b"", "more_body": False}
+            try:
+                chunk = await anext(chunks, None)
+            except Exception as error:
+                # The sender hears of it before the application does: what that may answer to half
+                # a body is no answer to what was meant to be sent.
+                await events.put(error)
+                return {"type": "http.disconnect"}
+            if chunk is not None:
+                return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
             await gone.wait()
             return {"type": "http.disconnect"}
 
@@ -109,7 +115,7 @@ class AsgiTransport:
                 (b"host", b"localhost"),
                 *(
                     (name.lower().encode("latin-1"), value.encode("latin-1"))
-                    for name, value in request.headers.items()
+                    for name, value in request.described().items()
                     if name != "Accept-Encoding"  # there is no wire to save here
                 ),
             ],
@@ -117,9 +123,16 @@ class AsgiTransport:
             "client": ("127.0.0.1", 0),
         }
         try:
-            await self._app(scope, receive, events.put)
+            async with contextlib.aclosing(chunks):
+                await self._app(scope, receive, events.put)
         except Exception as error:
-            await events.put(error)
+            failure = Unreachable(
+                f"The embedded server failed ({type(error).__name__}: {error}).",
+                method=request.method,
+                url=request.url,
+            )
+            failure.__cause__ = error
+            await events.put(failure)
 
     async def connect(self, count: int) -> int:
         """There is nothing to connect."""
@@ -136,25 +149,27 @@ class AsgiTransport:
         weakref.finalize(self, self._put_away)
 
 
-async def _next_event(
-    events: asyncio.Queue[dict[str, Any] | BaseException], request: Request
-) -> dict[str, Any]:
+async def _next_event(events: _Events) -> dict[str, Any]:
     event = await events.get()
-    if isinstance(event, BaseException):
-        raise Unreachable(
-            f"The embedded server failed ({type(event).__name__}: {event}).",
-            method=request.method,
-            url=request.url,
-        ) from event
+    if isinstance(event, Exception):
+        raise event
     return event
 
 
-async def _body(
-    events: asyncio.Queue[dict[str, Any] | BaseException], request: Request
-) -> AsyncIterator[bytes]:
+async def _body(events: _Events) -> AsyncIterator[bytes]:
     more = True
     while more:
-        event = await _next_event(events, request)
+        event = await _next_event(events)
         more = event.get("more_body", False)
         if event.get("body"):
             yield event["body"]
+
+
+async def _chunks(payload: Payload | None) -> AsyncGenerator[bytes]:
+    """Yield what is sent, and nothing at its end, as ASGI has it."""
+    if payload is not None:
+        async with contextlib.aclosing(payload.chunks()) as chunks:
+            async for chunk in chunks:
+                if chunk:
+                    yield chunk
+    yield b""

@@ -16,7 +16,29 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager
 
-__all__ = ["Request", "Response", "Transport", "counted", "first_of_each"]
+__all__ = ["Payload", "Request", "Response", "Transport", "counted", "first_of_each"]
+
+
+class Payload(Protocol):
+    """What a request sends: of a known length, and again from its start as often as it is asked."""
+
+    @property
+    def content_type(self) -> str:
+        """Its Content-Type."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Its bytes, counted before the first of them is sent."""
+        ...
+
+    def chunks(self) -> AsyncGenerator[bytes]:
+        """Return the bytes from the start, in pieces of at most some MiB.
+
+        An error that is raised in between ends the request: the connection is broken, so that
+        nobody takes a part for the whole, and the error goes to the sender as it is.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +52,24 @@ class Request:
     url : str
         Absolute URL, percent-encoded as it goes on the wire.
     headers : mapping of str to str
-        Headers; credentials among them, so they have no place in the repr.
+        Headers; credentials among them, so they have no place in the repr. What describes the
+        payload is added by the transport.
+    payload : Payload or None
+        What is sent.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    payload: Payload | None = None
+
+    def described(self) -> dict[str, str]:
+        """Return the headers together with those of the payload."""
+        headers = dict(self.headers)
+        if self.payload is not None:
+            headers["Content-Type"] = self.payload.content_type
+            headers["Content-Length"] = str(self.payload.length)
+        return headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +114,15 @@ class Transport(Protocol):
     def send(self, request: Request) -> AbstractAsyncContextManager[Response]:
         """Send a request; the answer's connection is given back when the block ends.
 
+        An answer may come before all of the payload is sent (a refusal, mostly); the rest of it
+        is then not sent any more.
+
         Raises
         ------
         Unreachable
             No answer, or it broke off.
+        Exception
+            What the payload raised.
         """
         ...
 

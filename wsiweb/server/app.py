@@ -7,7 +7,7 @@ for them. Handlers are thin: what is asked is understood by `wsiweb.wire`, answe
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -36,7 +36,7 @@ from wsiweb.wire.query import Level, Query
 from wsiweb.wire.uris import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from starlette.requests import Request
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from wsiweb.server.index import Instance
 
 __all__ = ["create_app"]
+
+T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 _JSON_HEADERS = {"Vary": "Accept, Accept-Encoding"}
 _CUT = "There are more matches: ask for them with limit and offset."
@@ -253,25 +256,38 @@ class _Service:
         )
         try:
             async for chunk in _chunks(request):
-                await asyncio.to_thread(incoming.feed, chunk)
-            outcome = await asyncio.to_thread(incoming.finish, study)
+                await _to_the_end(incoming.feed, chunk)
+            outcome = await _to_the_end(incoming.finish, study)
         except ClientDisconnect:
             return refusal(400, "The body was cut off.")  # nobody reads it; nothing is stored
         finally:
-            await asyncio.to_thread(incoming.close)
+            await _to_the_end(incoming.close)
         body = msgspec.json.encode(outcome.model(base_url(request)))
         return Response(body, outcome.status, None, DICOM_JSON)
 
 
+async def _to_the_end(work: Callable[[*Given], T], *given: *Given) -> T:
+    """Do work in a thread, and await its end even when cancelled: what it has in hand is closed."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait([working])
+        raise
+
+
 async def _chunks(request: Request) -> AsyncIterator[bytes]:
     """Yield a body in pieces that are worth a change of threads."""
-    held = bytearray()
+    held: list[bytes] = []
+    size = 0
     async for chunk in request.stream():
-        held += chunk
-        if len(held) >= _CHUNK:
-            yield bytes(held)
+        held.append(chunk)
+        size += len(chunk)
+        if size >= _CHUNK:
+            yield b"".join(held)
             held.clear()
-    yield bytes(held)
+            size = 0
+    yield b"".join(held)
 
 
 def _warning(query: Query, *, cut: bool) -> dict[str, str]:
