@@ -1,7 +1,9 @@
-"""Faults on the way to a real server: the double of a bad day.
+"""Faults that only tests need, on the way to a real server.
 
-`Faulty` wraps the embedded server's application and spoils chosen answers; `Proxy` stands between
-client and server and cuts connections. Both count what passes.
+What real servers do wrong has names and is part of the server (`wsiweb.server.faults`). `Faulty` is
+built on the same `Call` and `Answer`: it spoils chosen answers by a function of the test's own, and
+logs what passes. `Proxy` stands before the server as a process of its own would: it cuts
+connections that are idle, and counts them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import contextlib
 import socket
 import threading
 from dataclasses import dataclass, field
+
+from wsiweb.server.faults.passing import Answer, Call
 
 
 @dataclass
@@ -58,41 +62,21 @@ class Faulty:
             return
         fault.times -= 1
         await asyncio.sleep(fault.delay)
-        if fault.status is not None:
-            await _answer(send, fault.status, fault.headers, fault.text.encode())
-            return
-        status, true, body = await self._true_answer(scope, receive)
-        if fault.body is not None:
-            body = fault.body(body)
-        true.pop("content-length", None)
-        true.update(fault.headers)
-        if fault.cut is not None:
-            true["content-length"] = str(len(body))  # uvicorn breaks the connection at the end
-            body = body[: fault.cut]
-        elif fault.keep is not None:
-            body = body[: fault.keep]
-        with contextlib.suppress(RuntimeError):
-            await _answer(send, status, true, body, length=fault.cut is None)
-
-    async def _true_answer(self, scope, receive):
-        events = []
-
-        async def keep(event):
-            events.append(event)
-
-        await self.app(scope, receive, keep)
-        start = events[0]
-        headers = {key.decode(): value.decode() for key, value in start["headers"]}
-        return start["status"], headers, b"".join(one.get("body", b"") for one in events[1:])
+        await _spoil(fault, self.app, Call(scope, receive, send))
 
 
-async def _answer(send, status, headers, body, *, length=True):
-    headers = dict(headers)
-    if length:
-        headers["content-length"] = str(len(body))
-    pairs = [(key.encode(), value.encode()) for key, value in headers.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
+async def _spoil(fault, app, call):
+    if fault.status is not None:
+        await call.respond(Answer(fault.status, fault.headers, fault.text.encode()))
+        return
+    answer = await call.answer(app)
+    body = answer.body if fault.body is None else fault.body(answer.body)
+    answer = answer.changed(headers=fault.headers, body=body)
+    if fault.cut is not None:
+        await call.respond(answer.changed(body=body[: fault.cut]), length=len(body))
+        await call.hang_up()
+    else:
+        await call.respond(answer.changed(body=body[: fault.keep]))
 
 
 class Proxy:

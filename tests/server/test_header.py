@@ -224,3 +224,15 @@ def test_a_length_beyond_the_file_is_refused_before_it_is_allocated():
     huge = element(0x00100010, "UT", b"ab", length=0xFFFFFFF0)
     with pytest.raises(ProtocolError, match="ends at byte"):
         scan(io.BytesIO(dicom("1.2.5", x00100010=huge)))
+
+
+def test_a_file_that_ends_within_a_sequence_or_the_head_of_an_element_is_refused():
+    undefined = b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + element(0x00080100, "SH", "code")
+    ends = b"\xfe\xff\x0d\xe0\0\0\0\0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+    data = element(0x0040A730, "SQ", undefined + b"".join(ends), length=0xFFFFFFFF)
+    behind = element(0x0040DB73, "US", b"\1\0")
+    assert read_header(io.BytesIO(data + behind + bytes(3))).model["0040DB73"]["Value"] == [1]
+    cuts = [*range(1, len(data)), *range(len(data) + 1, len(data + behind))]
+    for end in cuts:
+        with pytest.raises(ProtocolError, match="the file ends at byte"):
+            read_header(io.BytesIO((data + behind)[:end]))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import time
+from urllib.parse import urlsplit
 
 import pydicom
 import pytest
@@ -222,6 +224,48 @@ def test_a_body_that_is_cut_off_stores_nothing(server, folder):
     assert answer.status == 400
     assert ask(server.url, "/studies", "POST", b"\r\n--b--\r\n", Content_Type=_TYPE).status == 400
     assert everything(folder) == {}
+
+
+def _talk(server, head, body, *, breaks_off):
+    """Send a request, or its beginning, and no more; return the beginning of the answer."""
+    parts = urlsplit(server.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=20) as connection:
+        lines = ["POST /studies HTTP/1.1", "Host: localhost", *head, "", ""]
+        connection.sendall("\r\n".join(lines).encode() + body)
+        if breaks_off:
+            time.sleep(0.01)  # it takes what has come first
+            connection.shutdown(socket.SHUT_WR)
+        return connection.recv(12)
+
+
+_MANY = [dicom("1.1"), dicom("1.2")]
+_WHOLE = b"".join(encode([Part({"Content-Type": "application/dicom"}, one) for one in _MANY], "b"))
+_CHUNKS = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (_WHOLE[:400], _WHOLE[400:]))
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([f"Content-Type: {_TYPE}", f"Content-Length: {len(_WHOLE)}"], _WHOLE),
+        ([f"Content-Type: {_TYPE}", "Transfer-Encoding: chunked"], _CHUNKS + b"0\r\n\r\n"),
+        (["Content-Type: application/dicom", f"Content-Length: {len(_MANY[0])}"], _MANY[0]),
+    ],
+    ids=["with a length", "in chunks", "a single instance"],
+)
+def test_a_connection_may_break_at_any_byte_and_nothing_is_stored(
+    folder, caplog, monkeypatch, headers, body
+):
+    monkeypatch.setattr("wsiweb.server.app._CHUNK", 1)  # what has come is written at once
+    folder.mkdir()
+    with serve(folder, stow=True) as server:
+        # Each of the last bytes: there the parts are whole already, and the body is not.
+        for sent in (*range(0, len(body) - 60, 23), *range(len(body) - 60, len(body))):
+            assert _talk(server, headers, body[:sent], breaks_off=True) == b""
+    assert list(folder.iterdir()) == []  # not even what the server worked with
+    assert caplog.records == []
+    with serve(folder, stow=True) as server:
+        assert _talk(server, headers, body, breaks_off=False) == b"HTTP/1.1 200"
+        assert everything(folder)
 
 
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):

@@ -45,6 +45,15 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
     show.read_through_socket(folder, out, click.echo)
 
 
+def _list_faults(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    """Print what --fault takes, and end."""
+    if value:
+        from wsiweb.server.faults import descriptions
+
+        click.echo(descriptions())
+        context.exit()
+
+
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
@@ -70,6 +79,22 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
     metavar="NAME",
     help="Answer under this name too, as a reverse proxy passes it on; repeatable.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME[:OPTION=VALUE,...]",
+    help="Be a bad archive, to try programs against: busy:every=3, say; repeatable.",
+)
+@click.option(
+    "--faults",
+    "list_faults",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list_faults,
+    help="List the faults, their options and sets of them, and end.",
+)
 def serve(
     folder: Path,
     host: str,
@@ -78,6 +103,7 @@ def serve(
     stow: bool,
     allow_remote: bool,
     allow_host: tuple[str, ...],
+    faults: tuple[str, ...],
 ) -> None:
     """Serve a FOLDER as a DICOMweb archive.
 
@@ -88,6 +114,8 @@ def serve(
 
     def ready(url: str) -> None:
         click.echo(f"Serving {folder} at {url}   (Ctrl-C ends)")
+        if faults:
+            click.echo(f"A bad archive: {' '.join(faults)}")
 
     run_forever(
         folder,
@@ -96,5 +124,6 @@ def serve(
         stow=stow,
         allow_remote=allow_remote,
         allow_host=allow_host,
+        faults=faults,
         on_ready=ready,
     )

@@ -134,6 +134,7 @@ def read_header(handle: BinaryIO, *, implicit: bool = False, big_endian: bool = 
     handle.seek(start)
     reader = _Reader(handle, end, implicit=implicit, big_endian=big_endian)
     reader.dataset(end, (), 0)
+    reader.check_end()
     return reader.header
 
 
@@ -174,6 +175,17 @@ class _Reader:
             )
         self._position += length
         self._handle.seek(self._position)
+
+    def check_end(self) -> None:
+        """Refuse a file that ends within the head of an element; zeros behind the last are usual.
+
+        Raises
+        ------
+        ProtocolError
+            When it does.
+        """
+        if self.header.pixels is None and any(self._read(self._end - self._position)):
+            raise ProtocolError(f"the file ends at byte {self._end}, within an element")
 
     def _element(self) -> tuple[int, str | None, int]:
         """Read tag, VR (None where the encoding has none) and length."""
@@ -251,6 +263,9 @@ class _Reader:
             if size != UNDEFINED and self._position != item_end:
                 self._position = item_end
                 self._handle.seek(item_end)
+        else:
+            if length == UNDEFINED and end == self._end:
+                raise ProtocolError(f"the file ends at byte {end}, within the sequence {path[-1]}")
         self._implicit = implicit
         return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
 

@@ -12,9 +12,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wsiweb.errors import Unreachable
 from wsiweb.server.app import create_app
+from wsiweb.server.faults import with_faults
+from wsiweb.server.faults.passing import HANG_UP
 from wsiweb.server.origin import KnownNames
 from wsiweb.wire.uris import is_loopback
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from starlette.types import ASGIApp
+
+    from wsiweb.server.faults import Fault
 
 __all__ = ["Server", "run_forever", "serve"]
 
@@ -40,6 +45,7 @@ def serve(
     stow: bool = False,
     allow_remote: bool = False,
     allow_host: Iterable[str] = (),
+    faults: Iterable[Fault | str] = (),
     app: ASGIApp | None = None,
     **options: Any,
 ) -> Server:
@@ -61,6 +67,9 @@ def serve(
     allow_host : iterable of str
         Host names, without ports, that it answers to besides localhost: those that a reverse proxy
         on this machine passes on.
+    faults : iterable of Fault or str
+        Be a bad archive: what `wsiweb.server.faults` has, such as ``"busy:every=3"``; the first is
+        nearest to the client.
     app : ASGI application, optional
         Serve this instead of a folder: `create_app` with something of yours around it.
     **options
@@ -78,7 +87,8 @@ def serve(
     Unreachable
         When the address cannot be listened on.
     ValueError
-        For an address that others reach, without `allow_remote`; for what is no host name.
+        For an address that others reach, without `allow_remote`; for what is no host name, or no
+        fault.
 
     Examples
     --------
@@ -89,12 +99,12 @@ def serve(
     """
     _check_host(host, allow_remote=allow_remote)
     if app is not None:
-        known = _known(app, allow_host, allow_remote=allow_remote)
+        known = _known(with_faults(app, faults), allow_host, allow_remote=allow_remote)
         return Server(known, _listen(host, port))
     if folder is None:
         raise ValueError("serve() needs a folder, or an app.")
     inner = create_app(folder, stow=stow, **options)
-    known = _known(inner, allow_host, allow_remote=allow_remote)
+    known = _known(with_faults(inner, faults), allow_host, allow_remote=allow_remote)
     inner.state.store.refresh()
     return Server(known, _listen(host, port), on_close=inner.state.store.close)
 
@@ -107,6 +117,7 @@ def run_forever(
     stow: bool = False,
     allow_remote: bool = False,
     allow_host: Iterable[str] = (),
+    faults: Iterable[Fault | str] = (),
     on_ready: Callable[[str], None] | None = None,
     **options: Any,
 ) -> None:
@@ -114,7 +125,7 @@ def run_forever(
 
     Parameters
     ----------
-    folder, host, port, stow, allow_remote, allow_host, **options
+    folder, host, port, stow, allow_remote, allow_host, faults, **options
         As of `serve`.
     on_ready : callable, optional
         Told the base URL once requests are answered.
@@ -126,7 +137,7 @@ def run_forever(
     """
     _check_host(host, allow_remote=allow_remote)
     inner = create_app(folder, stow=stow, **options)
-    known = _known(inner, allow_host, allow_remote=allow_remote)
+    known = _known(with_faults(inner, faults), allow_host, allow_remote=allow_remote)
     inner.state.store.refresh()
     with contextlib.closing(_listen(host, port)) as listener:
         url = _url(listener)
@@ -198,6 +209,14 @@ class Server:
         return f"<Server {self.url}>"
 
 
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP, which lets the application close the connection: faults do."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {HANG_UP: {"close": self.transport.close}}
+
+
 class _Uvicorn(uvicorn.Server):
     """uvicorn that says when it listens, and leaves logging as the process has it."""
 
@@ -205,7 +224,7 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=_Protocol,
                 ws="none",
                 log_config=None,
                 access_log=False,

@@ -10,23 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import filecmp
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wsiweb.errors import ProtocolError
 from wsiweb.server.answers import Refusal
 from wsiweb.server.index import IndexLost
-from wsiweb.server.placing import Workspace, alone_in, link, sweep, sync
+from wsiweb.server.keeping import keep, make_lasting
+from wsiweb.server.placing import Workspace, alone_in, sweep
 from wsiweb.server.scan import Scanned, scan
 from wsiweb.wire.media import DICOM, RELATED, parse_content_type
 from wsiweb.wire.multipart import MultipartEvents, PartBegin, PartData, PartEnd
-from wsiweb.wire.uris import Resource, is_uid
+from wsiweb.wire.uris import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from wsiweb.server.store import Store
 
@@ -229,28 +229,12 @@ class Incoming:
 
     def _place(self, path: Path, scanned: Scanned) -> tuple[int, str] | None:
         """Put a file where it belongs; return FailureReason and words if that cannot be."""
-        held = self._store.index.instance(scanned.instance_uid)
-        if held is not None and not Path(held.path).exists():
-            self._store.refresh(force=True)
-            held = self._store.index.instance(scanned.instance_uid)
-        if held is not None:
-            return _compare(path, Path(held.path))
-        steps = scanned.study_uid, scanned.series_uid, scanned.instance_uid
-        if not all(map(is_uid, steps)):  # scan has checked it: a path is made here
-            return CANNOT_UNDERSTAND, "its UIDs are none"
-        home = self._store.folder / steps[0] / steps[1]
-        if not home.resolve().is_relative_to(self._store.folder.resolve()):
-            return PROCESSING_FAILURE, "its folder is a link to somewhere else"
-        home.mkdir(parents=True, exist_ok=True)
-        target = home / f"{steps[2]}.dcm"
-        if not link(path, target):
-            return _compare(path, target)
-        for folder in (home, home.parent, self._store.folder):
-            sync(folder)
-        if self._store.admit(target, scanned):
-            return None
-        target.unlink()  # a file of the same UID was put elsewhere, and seen, a moment ago
-        return DUPLICATE, "another object with this UID is stored; it stays"
+        kept = keep(self._store, path, scanned)
+        if kept.state == "added":
+            make_lasting(self._store.folder, kept.path)
+        if kept.state == "taken":
+            return DUPLICATE, "another object with this UID is stored; it stays"
+        return (PROCESSING_FAILURE, kept.words) if kept.state == "refused" else None
 
     def close(self) -> None:
         """Remove what was not stored."""
@@ -295,13 +279,6 @@ def _events(content_type: str, content_encoding: str) -> MultipartEvents | None:
     if boundary is None:
         raise Refusal(400, "The Content-Type names no boundary.")
     return MultipartEvents(boundary)
-
-
-def _compare(path: Path, held: Path) -> tuple[int, str] | None:
-    """Return None when the archive holds the very same bytes already, else why that is a clash."""
-    if filecmp.cmp(path, held, shallow=False):
-        return None
-    return DUPLICATE, "another object with this UID is stored; it stays"
 
 
 def _failed(error: OSError | IndexLost) -> tuple[int, str]:
