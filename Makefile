@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench clean
+.PHONY: help demo test check format docs bench soak clean
 
 help:  ## List the acts
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: $(VENV)/.installed-for-tests  ## Measure all libraries, and write docs/be
 	./tests/set-up-tools || true
 	$(BIN)/python -m wsiweb_benchmarks run --out docs/benchmarks.json
 	$(BIN)/python -m wsiweb_benchmarks report docs/benchmarks.json --out docs
+
+soak: $(VENV)/.installed-for-tests  ## Kill a sender a hundred times, and look that nothing is lost
+	WSIWEB_SOAK=100 $(BIN)/python -m pytest -q --timeout 3600 tests/outbox/test_soak.py
 
 clean:  ## Remove what the acts above made
 	rm -rf $(VENV) site wsiweb-demo .hypothesis .pytest_cache .ruff_cache
