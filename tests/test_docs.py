@@ -37,11 +37,22 @@ def test_the_page_on_results_runs(capsys):
     assert "segmentation-1-2.25." in capsys.readouterr().out
 
 
-def test_the_how_to_guides_run(made_folder):
+def test_the_how_to_guides_run(made_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = {}
     for block in _blocks(ROOT / "docs" / "how-to.md"):
         exec(compile(block, "how-to.md", "exec"), names)
     assert names["read_something"](made_folder)
+    assert names["read_from_a_bad_archive"](made_folder).any()
+    (tmp_path / "archive").mkdir()
+    assert names["send"](tmp_path / "archive", made_folder) == len(list(made_folder.iterdir()))
+    assert "stored" in str(names["mend"](tmp_path / "archive"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert names["take_in"](made_folder) == (len(list(made_folder.iterdir())), 0, [])
+    (tmp_path / "other").mkdir()
+    with wsiweb.connect(made_folder) as archive:
+        study = archive.studies()[0].study_uid
+    assert names["bring"]("local", tmp_path / "other", study) == len(list(made_folder.iterdir()))
     with wsiweb.connect(made_folder) as archive:
         import asyncio
 
@@ -102,6 +113,15 @@ def test_every_setting_is_documented():
 
     for field in fields(wsiweb.Settings):
         assert field.name in wsiweb.Settings.__doc__
+
+
+def test_every_fault_is_documented():
+    from wsiweb.server.faults import FAULTS, PERSONALITIES
+
+    text = (ROOT / "docs" / "how-to.md").read_text()
+    for name in (*FAULTS, *PERSONALITIES):
+        assert f"`{name}`" in text, name
+    assert f"{len(FAULTS)} faults" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_every_room_stands_in_contributing():

@@ -13,7 +13,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from wsiweb import loop
+from wsiweb import loop, names
 from wsiweb.client.auth import as_auth
 from wsiweb.client.client import DicomwebClient
 from wsiweb.client.headers import series_headers
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from wsiweb.client.auth import Auth
+    from wsiweb.outbox import Outbox
+    from wsiweb.outbox.jobs import Job, Jobs
+    from wsiweb.outbox.sender import Sender
     from wsiweb.pixels.pyramid import Pyramid
+    from wsiweb.transfers.course import Courses
     from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["Archive", "connect"]
@@ -82,6 +86,9 @@ def connect(
     auth: Auth | tuple[str, str] | str | None = None,
     ca: str | None = None,
     settings: Settings | None = None,
+    store_auth: Auth | tuple[str, str] | str | None = None,
+    store_url: str | None = None,
+    outbox: str | os.PathLike[str] | None = None,
 ) -> Archive:
     """Connect to a DICOMweb archive, or to a folder of DICOM files as if it were one.
 
@@ -90,8 +97,10 @@ def connect(
     Parameters
     ----------
     target : str or path
-        The base URL of the DICOMweb service, such as ``"https://pacs.lab/dicom-web"``, or a
-        folder. Files in the folder are only read; an index of them is kept in the user's cache.
+        The base URL of the DICOMweb service, such as ``"https://pacs.lab/dicom-web"``; the name
+        of an archive, see ``wsiweb archives``; ``"local"`` for the archive that this user has on
+        this machine; or a folder. Files in a folder are never changed; an index of them is kept in
+        the user's cache.
     auth : optional
         A (user, password) pair, a bearer token, or a provider: `BasicAuth`, `BearerAuth` (which
         can renew a token), `HeaderAuth`, or one of your own.
@@ -100,6 +109,14 @@ def connect(
         the operating system's store (extra ``wsiweb[system-ca]``).
     settings : Settings, optional
         Limits on memory, connections and patience.
+    store_auth : optional
+        Other credentials, of the forms of `auth`, for what is stored; the same by default.
+    store_url : str, optional
+        Another base URL for what is stored (STOW-RS), where the archive takes it elsewhere; it is
+        given the same credentials, unless there is a `store_auth`.
+    outbox : path, optional
+        Folder in which objects wait that are to be stored; by default one for each archive in the
+        user's data.
 
     Returns
     -------
@@ -119,15 +136,46 @@ def connect(
     <Archive https://pacs.lab/dicom-web>
     """
     text = os.fspath(target)
+    named = names.find(text) if isinstance(target, str) else None
+    if named is not None:
+        text = named.url
+        auth = named.auth() if auth is None else auth
+        store_auth = named.store_auth() if store_auth is None else store_auth
+        store_url = store_url or named.store_url or None
+        ca = ca or named.ca or None
+    elif target == _LOCAL:
+        text = os.fspath(_local_folder())
     if "://" in text:
         where = split_base(text)
     else:
         folder = Path(text).expanduser().resolve()
         if not folder.is_dir():
-            raise NotFound(f"There is no folder {text!r}. (A URL begins with https:// or http://.)")
+            raise NotFound(
+                f"There is no folder {text!r}, and no archive of that name. (A URL begins with "
+                "https:// or http://.)"
+            )
         where = str(folder)
-    place = _Place(uuid.uuid4().hex, where, as_auth(auth), ca, settings or Settings())
+    place = _Place(
+        uuid.uuid4().hex,
+        where,
+        as_auth(auth),
+        ca,
+        settings or Settings(),
+        None if store_auth is None else as_auth(store_auth),
+        None if store_url is None else split_base(store_url),
+        None if outbox is None else Path(outbox).expanduser().absolute(),
+    )
     return Archive(place, _frames_at(place))
+
+
+def _local_folder() -> Path:
+    from wsiweb.transfers.local import make_local
+
+    folder = make_local()
+    if Path(_LOCAL).is_dir():
+        words = f"{_LOCAL} is taken for the archive {folder}; the folder of that name is ./{_LOCAL}"
+        warnings.warn(words, stacklevel=3)
+    return folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,12 +187,17 @@ class _Place:
     auth: Auth = dataclasses.field(repr=False)
     ca: str | None
     settings: Settings
+    store_auth: Auth | None = dataclasses.field(repr=False)
+    store_where: str | None
+    outbox: Path | None
 
 
 _connected: weakref.WeakValueDictionary[str, Frames] = weakref.WeakValueDictionary()
 _connecting = threading.Lock()
 _reopened: dict[str, Frames] = {}  # by place, the latest last
 _MOST_REOPENED = 4
+_LOCAL = "local"  # unless another archive is called so
+_IDLE_WHEN_STORING = 0.5  # seconds; Orthanc hangs up after 1
 
 
 def _frames_at(place: _Place) -> Frames:
@@ -154,7 +207,14 @@ def _frames_at(place: _Place) -> Frames:
         if frames is None:
             transport = _transport_to(place)
             profile = recall(transport.base_url)
-            client = DicomwebClient(transport, place.auth, place.settings, profile)
+            client = DicomwebClient(
+                transport,
+                place.auth,
+                place.settings,
+                profile,
+                store_transport=_transport_for_storing(place),
+                store_auth=place.store_auth,
+            )
             frames = _connected[place.key] = Frames(client, place.settings)
         return frames
 
@@ -165,10 +225,18 @@ def _transport_to(place: _Place) -> HttpTransport | AsgiTransport:
     from wsiweb.server import create_app
 
     def start() -> tuple[Any, Callable[[], None]]:
-        app = create_app(Path(place.where))
+        app = create_app(Path(place.where), stow=True)  # by `Archive.store`, nobody else asks it
         return app, app.state.store.close
 
     return AsgiTransport(start, Path(place.where).as_uri())
+
+
+def _transport_for_storing(place: _Place) -> HttpTransport | None:
+    """Return connections for what is stored; None for those of a folder's own application."""
+    where = place.store_where or place.where
+    if "://" not in where:
+        return None
+    return HttpTransport(where, place.settings, ca=place.ca, idle=_IDLE_WHEN_STORING)
 
 
 def _frames_again(place: _Place) -> Frames:
@@ -330,10 +398,267 @@ class Archive:
             )
         return own
 
+    # Storing --------------------------------------------------------------------------------
+
+    def store(self, *things: Any, title: str = "", priority: int = 0) -> Job:
+        """Store objects in the archive (STOW-RS, PS3.18 10.5), by way of the outbox.
+
+        When this returns, copies of all objects are safe on this machine's disk, and are sent in
+        the background. `Job.wait` waits for that. What this process does not send, because it
+        ends, because the archive is away, or because it crashes, is sent by the next one that
+        stores something there or looks at its `jobs`.
+
+        Parameters
+        ----------
+        *things
+            Sessions of results, pydicom Datasets, paths of files and folders, or lists and
+            generators of these. They may be removed or changed afterwards.
+        title : str
+            What the job is called; by default after what is stored.
+        priority : int
+            The highest is sent first; 0 by default.
+
+        Returns
+        -------
+        Job
+            How far it is; ``wait()`` returns a receipt.
+
+        Raises
+        ------
+        ValueError
+            When there is nothing to store, or something that cannot be stored.
+        NotFound
+            For a path where nothing is.
+        OutboxError
+            When the outbox cannot be written: a full disk, a folder of somebody else.
+        """
+        from wsiweb.outbox import examine
+
+        outbox, sender = self._sending
+        taken = examine(*things)
+        job = outbox.add(taken, title=title or _title(things), priority=priority)
+        sender.kick()
+        return self._job(job)
+
+    @property
+    def jobs(self) -> Jobs:
+        """What is, and was, to be stored there from this machine."""
+        from wsiweb.outbox.jobs import Jobs
+
+        return Jobs(*self._sending)
+
+    def _job(self, id: str) -> Job:  # noqa: A002 - what it is called everywhere
+        from wsiweb.outbox.jobs import Job
+
+        return Job(*self._sending, id)
+
+    @functools.cached_property
+    def _sending(self) -> tuple[Outbox, Sender]:
+        # Here, because most who read slides store nothing.
+        from wsiweb.outbox import Outbox
+        from wsiweb.outbox.folder import default_folder
+        from wsiweb.outbox.sender import Sender
+
+        outbox = Outbox(self._place.outbox or default_folder(self.url), archive=self.url)
+        return outbox, Sender(outbox, self._client, self._place.settings.stores)
+
+    # Bringing objects here and there --------------------------------------------------------
+
+    def import_folder(self, *paths: str | os.PathLike[str], link: bool = False) -> Job:
+        """Take DICOM files of this machine into an archive that is a folder.
+
+        What the archive has already is compared and left as it is, so this may be repeated. It is
+        done in the background of this process: wait for the job.
+
+        Parameters
+        ----------
+        *paths
+            Folders, which are searched at any depth, and files.
+        link : bool
+            Whether to make hard links instead of copies, where the file system has them: these
+            need no room, but whoever writes into the one file changes the other.
+
+        Returns
+        -------
+        Job
+            Its items are stored, already there or failed; ``skipped`` has the files that are no
+            DICOM objects, and why.
+
+        Raises
+        ------
+        ValueError
+            When this archive is no folder, when there is no file at all, or when a file that was
+            named is no DICOM object.
+        NotFound
+            For a path where nothing is.
+        OutboxError
+            When the job cannot be listed.
+        """
+        # Here and below: with the server's libraries, which take half a second to import.
+        from wsiweb.transfers.importing import import_files
+        from wsiweb.transfers.local import mark_if_empty
+
+        folder = self._folder("import_folder takes files into", "To send them, call store().")
+        mark_if_empty(folder)
+        outbox, _ = self._sending
+        return self._job(import_files(outbox, self._courses, folder, paths, link=link))
+
+    def remove(self, study: str, series: str | None = None) -> int:
+        """Delete the objects of a study, or of a series, from a local archive.
+
+        Parameters
+        ----------
+        study, series : str
+            UIDs.
+
+        Returns
+        -------
+        int
+            How many objects were deleted.
+
+        Raises
+        ------
+        ValueError
+            When this archive is no folder that wsiweb made itself, or holds files there that it did
+            not put there: the files of a user's own folder are never deleted.
+        NotFound
+            When the archive has no such study or series.
+        """
+        from wsiweb.transfers.local import remove_objects
+
+        return remove_objects(self._folder("remove deletes from", ""), study, series)
+
+    def download(
+        self,
+        study: str,
+        folder: str | os.PathLike[str],
+        *,
+        series: str | None = None,
+        verify: bool = False,
+    ) -> Job:
+        """Fetch the objects of a study into a folder, as they are stored (PS3.18 10.4.1.1.1).
+
+        Each becomes a file ``<study>/<series>/<instance>.dcm``, which appears when it is whole.
+        What is there already is not fetched again, so this may be repeated. It is done in the
+        background of this process: wait for the job.
+
+        Parameters
+        ----------
+        study : str
+            Study Instance UID.
+        folder : path
+            Made if it is not there. No file in it is ever replaced.
+        series : str, optional
+            Series Instance UID, of which alone objects are fetched.
+        verify : bool
+            Whether to fetch what is there as well, and compare it; else it is compared with what
+            the archive lists of it: class, rows, columns, frames.
+
+        Returns
+        -------
+        Job
+            How far it is.
+
+        Raises
+        ------
+        NotFound
+            When the archive has no such study or series.
+        ArchiveError
+            When it does not say what it has.
+        OutboxError
+            When the job cannot be listed.
+        """
+        from wsiweb.transfers.downloading import download
+
+        outbox, _ = self._sending
+        target = Path(folder).expanduser()
+        job = download(
+            outbox, self._courses, self._client, target, study=study, series=series, verify=verify
+        )
+        return self._job(job)
+
+    def copy_from(
+        self, source: Archive, *studies: str, series: str | None = None, verify: bool = False
+    ) -> Job:
+        """Copy studies of another archive into this one.
+
+        Objects are fetched as they are stored, a few at a time, handed to the outbox of this
+        archive, and proven as what is stored (see `store`). What this archive lists already is not
+        fetched, so this may be repeated, and then copies the rest. It is done in the background of
+        this process: wait for the job.
+
+        Parameters
+        ----------
+        source : Archive
+            Stays open until the job has ended.
+        *studies : str
+            Study Instance UIDs.
+        series : str, optional
+            Series Instance UID, of which alone objects are copied; of one study.
+        verify : bool
+            Whether to fetch what is listed here as well, and compare it.
+
+        Returns
+        -------
+        Job
+            How far it is; it is one of this archive's `jobs`.
+
+        Raises
+        ------
+        ValueError
+            For no study, for several of them with a series, and for an archive and itself.
+        NotFound
+            When the other archive has no such study or series.
+        ArchiveError
+            When one of the two does not say what it has.
+        OutboxError
+            When the job cannot be listed.
+        """
+        from wsiweb.transfers.copying import copy
+
+        if not studies or (series is not None and len(studies) > 1):
+            raise ValueError("copy_from takes one study or several, or a series of one study.")
+        if source.url == self.url:
+            raise ValueError(f"{self.url} is both where to copy from and where to.")
+        outbox, sender = self._sending
+        job = copy(
+            outbox,
+            self._courses,
+            source._client,
+            (self._client, sender),
+            studies=studies,
+            series=series,
+            verify=verify,
+        )
+        return self._job(job)
+
+    def _folder(self, what: str, instead: str) -> Path:
+        if "://" in self._place.where:
+            raise ValueError(
+                f"{what} a folder on this machine, and {self.url} is none. {instead}".strip()
+            )
+        return Path(self._place.where)
+
+    @functools.cached_property
+    def _courses(self) -> Courses:
+        from wsiweb.transfers.course import Courses
+
+        return Courses()
+
     # Letting go -----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the connections. May be repeated."""
+        """Close the connections. May be repeated.
+
+        What still waits to be stored stays in the outbox; see `store`. What was to be imported,
+        fetched or copied and is not yet, has failed.
+        """
+        if "_sending" in self.__dict__ and not loop.ended():
+            outbox, sender = self._sending
+            if "_courses" in self.__dict__:
+                loop.run(self._courses.close())
+            loop.run(sender.close())
+            outbox.close()
         _connected.pop(self._place.key, None)
         _reopened.pop(self._place.key, None)
         if not loop.ended():  # at the end of the interpreter that is done already
@@ -344,6 +669,16 @@ class Archive:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _title(things: tuple[Any, ...]) -> str:
+    """Return what a job is called of which nobody said it."""
+    named = [
+        os.fspath(one) if isinstance(one, (str, os.PathLike)) else getattr(one, "name", "")
+        for one in things
+    ]
+    first = next((one for one in named if isinstance(one, str) and one), type(things[0]).__name__)
+    return first if len(things) == 1 else f"{first} and {len(things) - 1} more"
 
 
 def _keywords(filters: dict[str, Any]) -> dict[str, Any]:

@@ -6,23 +6,26 @@ stderr and exit status 1; a wrong call is exit status 2.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import click
 
-from wsiweb.cli import measuring, reading, results, serving
+from wsiweb.cli import archives, jobs, measuring, reading, results, serving, storing, transfers
 
 __all__ = ["main"]
 
 
 class _Group(click.Group):
-    """Turns the library's errors into one line each."""
+    """Turns the library's errors and warnings into one line each."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from wsiweb.errors import WsiwebError
 
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _say
+                return super().invoke(ctx)
         except (WsiwebError, ValueError, IndexError) as error:
             raise click.ClickException(str(error)) from error
         except BrokenPipeError:
@@ -34,13 +37,17 @@ class _Group(click.Group):
             raise click.ClickException("There is not enough memory for that.") from error
 
 
+def _say(message: Warning | str, *_: object) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="wsiweb")
 def main() -> None:
     """Whole-slide pathology images over DICOMweb.
 
-    TARGET is the base URL of a DICOMweb service (https://pacs.lab/dicom-web) or a folder of
-    DICOM files, which is read as if it were one.
+    TARGET is the base URL of a DICOMweb service (https://pacs.lab/dicom-web), the name of one
+    (wsiweb archives), or a folder of DICOM files, which is read as if it were one.
 
     \b
     Try first:
@@ -62,6 +69,13 @@ for command in (
     results.results,
     results.stored,
     results.export,
+    storing.send,
+    transfers.import_folders,
+    transfers.remove,
+    transfers.download,
+    transfers.copy,
+    jobs.jobs,
+    archives.archives,
     measuring.bench,
 ):
     main.add_command(command)

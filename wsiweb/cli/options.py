@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 from pathlib import Path
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
     from wsiweb.slide import Slide
 
 __all__ = [
+    "connect_to",
     "credentials",
     "on_archive",
     "on_slide",
+    "open_archive",
     "pair",
     "ways_in",
     "with_filters",
     "with_json",
     "with_output",
 ]
+
+_OPEN = "wsiweb.archive"  # of a command's context: what it reads from
 
 
 def on_archive(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,12 +39,63 @@ def on_archive(command: Callable[..., Any]) -> Callable[..., Any]:
     def connected(
         *, target: str, user: str | None, header: Sequence[str], ca: str | None, **rest: Any
     ) -> Any:
-        import wsiweb
-
-        with wsiweb.connect(target, auth=credentials(user, header), ca=ca) as archive:
+        with connect_to(target, user, header, ca) as archive:
+            click.get_current_context().meta[_OPEN] = target, archive
             return command(archive, **rest)
 
     return click.argument("target")(ways_in(connected))
+
+
+def connect_to(
+    target: str,
+    user: str | None = None,
+    header: Sequence[str] = (),
+    ca: str | None = None,
+    *,
+    general: bool = True,
+) -> Archive:
+    """Connect to a TARGET, which may be a name.
+
+    Parameters
+    ----------
+    target, user, header, ca
+        As they were given.
+    general : bool
+        Whether credentials may be taken that are not of this very archive; see
+        `wsiweb.names.NamedArchive.auth`.
+    """
+    import wsiweb
+    from wsiweb import names
+
+    named = names.find(target)
+    if named is None:
+        auth = credentials(user, header) if general or user or header else None
+        return wsiweb.connect(target, auth=auth, ca=ca)
+    if user is not None:
+        named = dataclasses.replace(named, user=user)
+    return wsiweb.connect(
+        named.url,
+        auth=credentials(user, header) if header else named.auth(_ask, general=general),
+        ca=ca or named.ca or None,
+        store_auth=named.store_auth(_ask, general=general),
+        store_url=named.store_url or None,
+    )
+
+
+def open_archive(target: str) -> Archive | None:
+    """Return the archive that this command has open already; None if that is another one."""
+    opened = click.get_current_context().meta.get(_OPEN)
+    return opened[1] if opened is not None and opened[0] == target else None
+
+
+def _ask(user: str) -> str:
+    try:
+        return click.prompt(f"Password of {user}", hide_input=True, err=True)
+    except click.Abort:  # nobody is there to be asked, or does not want to
+        raise click.ClickException(
+            f"There is no password of {user}: set the environment variable WSIWEB_PASSWORD, or "
+            "for an archive with a name WSIWEB_PASSWORD_NAME."
+        ) from None
 
 
 def ways_in(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +133,7 @@ def credentials(user: str | None, header: Sequence[str]) -> Any:
     if user is not None:
         password = os.environ.get("WSIWEB_PASSWORD")
         if password is None:
-            password = click.prompt("Password", hide_input=True, err=True)
+            password = _ask(user)
         return (user, password)
     return token or None
 

@@ -10,6 +10,7 @@ import click
 from wsiweb.arguments import file_of, folder_of
 from wsiweb.cli.options import on_slide, with_json
 from wsiweb.cli.printing import print_json, print_rows
+from wsiweb.cli.storing import archive_to_store_in, finish, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,9 +100,13 @@ _TO_FILE = _Target(dir_okay=False, path_type=Path)
 @click.option(
     "--out",
     "-o",
-    required=True,
     type=_Target(file_okay=False, path_type=Path),
     help="Folder for the DICOM files.",
+)
+@click.option(
+    "--to",
+    metavar="TARGET",
+    help="Store them there: TARGET itself, or the name of another archive, a URL, or a folder.",
 )
 @with_json
 def results(  # noqa: PLR0913 - one for each option
@@ -119,22 +124,27 @@ def results(  # noqa: PLR0913 - one for each option
     holes: Any,
     algorithm: tuple[str, str] | None,
     creator: str,
-    out: Path,
+    out: Path | None,
+    to: str | None,
     as_json: bool,
 ) -> None:
     """Make DICOM objects about a slide of masks, GeoJSON and tables.
 
-    Nothing is sent: the files are written to the folder of -o, where none is replaced.
+    They are written to the folder of -o, where none is replaced, or stored in the archive of --to,
+    or both.
     """
     from wsiweb.results.shapes.tables import read_table
 
+    if out is None and to is None:
+        raise click.UsageError("Say where the results go: -o FOLDER, --to TARGET, or both.")
     if not (geojson or tables or masks):
         raise click.UsageError(
             "There is nothing to make results of: give --geojson, --csv, --mask."
         )
     if bool(masks) != bool(segments):
         raise click.UsageError("--mask and --segments belong together.")
-    folder_of(out, "--out")  # before all the work
+    if out is not None:
+        folder_of(out, "--out")  # before all the work
     session = slide.results(name, algorithm=algorithm, creator=creator, channel=channel)
     for mask in masks:
         names = [one.strip() for one in segments.split(",")]
@@ -142,14 +152,25 @@ def results(  # noqa: PLR0913 - one for each option
     shapes: list[Any] = [*geojson, *(read_table(table) for table in tables)]
     for one in shapes:
         session.add_annotations(one, level=level or 0, coordinates=coordinates, holes=holes)
-    paths = session.save(out)
     rows = [
-        {"path": str(path), "kind": one.kind, "series_uid": one.series_uid, "size": one.size}
+        {"kind": one.kind, "series_uid": one.series_uid, "size": one.size}
         | {"instance_uid": one.instance_uid}
-        for path, one in zip(paths, session.objects, strict=True)
+        for one in session.objects
     ]
-    columns = {"path": "file", "kind": "kind", "size": "bytes", "instance_uid": "instance UID"}
-    print_rows(rows, columns, as_json=as_json)
+    columns = {"kind": "kind", "size": "bytes", "instance_uid": "instance UID"}
+    if out is not None:
+        paths = session.save(out)
+        rows = [{"path": str(path)} | row for path, row in zip(paths, rows, strict=True)]
+        columns = {"path": "file"} | columns
+    if to is None:
+        print_rows(rows, columns, as_json=as_json)
+        return
+    if not as_json:
+        print_rows(rows, columns, as_json=False)
+        click.echo()
+    with archive_to_store_in(to) as archive:
+        report = store(archive, [session], title=name)
+    finish(report, as_json=as_json, also={"objects": rows})
 
 
 @click.command()

@@ -1,0 +1,102 @@
+"""What a terminal shows while something is under way: a line, or a table, drawn over itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from wsiweb.errors import OutboxError, StoreError
+from wsiweb.words import part
+
+if TYPE_CHECKING:
+    from wsiweb.outbox.jobs import Job, Jobs
+    from wsiweb.outbox.tables import JobLine
+
+__all__ = ["Drawing", "follow"]
+
+_TICK = 0.3  # seconds between two drawings
+
+
+class Drawing:
+    """Lines of a terminal that are drawn anew again and again; nothing where there is none.
+
+    Parameters
+    ----------
+    stream : text file
+        Where to draw.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._height = 0
+
+    @property
+    def seen(self) -> bool:
+        """Whether anybody looks: a terminal that can go back, and no file or pipe."""
+        return self._stream.isatty()
+
+    def show(self, text: str) -> None:
+        """Draw a text over the one before."""
+        if not self.seen:
+            return
+        size = shutil.get_terminal_size()
+        # A line that wraps, or more of them than there is room, could not be drawn over.
+        lines = [line[: size.columns - 1] for line in text.splitlines()]
+        if len(lines) >= size.lines:
+            lines = [*lines[: size.lines - 2], "..."]
+        self.clear()
+        self._stream.write("\n".join(lines))
+        self._stream.flush()
+        self._height = len(lines)
+
+    def clear(self) -> None:
+        """Take away what was drawn."""
+        if self._height:
+            up = f"\x1b[{self._height - 1}A" if self._height > 1 else ""
+            self._stream.write(f"\r{up}\x1b[J")
+            self._stream.flush()
+            self._height = 0
+
+
+def follow(jobs: Jobs, job: Job) -> None:
+    """Wait until a job is finished; a terminal is shown how far it is.
+
+    Raises
+    ------
+    OutboxError
+        When it was paused, or cleared, meanwhile.
+    """
+    drawing = Drawing(sys.stderr)
+    try:
+        while True:
+            try:
+                job.wait(_TICK if drawing.seen else None)
+            except TimeoutError:
+                for line in jobs.table(job.id).lines:
+                    drawing.show(_in_a_line(line))
+            except StoreError:
+                return  # what is not stored stands in the report
+            except OutboxError:
+                if job.state != "paused":
+                    raise
+                raise click.ClickException(
+                    f"The job is paused. It goes on with: wsiweb jobs resume {job.id}"
+                ) from None
+            else:
+                return
+    finally:
+        drawing.clear()
+
+
+def _in_a_line(line: JobLine) -> str:
+    progress = line.job.progress
+    said = [
+        f"{progress.done:,} of {progress.items:,} objects",
+        # How much a download will be, no archive says: there, what has come is all that is known.
+        part(progress.sent, progress.size) if progress.size else "",
+        line.note,
+    ]
+    return ", ".join(filter(None, said))
