@@ -14,8 +14,8 @@ import wsiweb
 FRONT_DOOR = [
     "Archive", "ArchiveError", "BasicAuth", "BearerAuth", "Busy", "DecodeError", "HeaderAuth",
     "NotAcceptable", "NotFound", "OutboxError", "ProtocolError", "Settings", "Slide", "SlideError",
-    "StoreError", "TooLarge", "Unauthorized", "Unreachable", "WsiwebError", "__version__", "connect",
-    "trace",
+    "StoreError", "TooLarge", "Unauthorized", "Unreachable", "WsiwebError", "__version__",
+    "connect", "trace",
 ]  # fmt: skip
 
 
