@@ -400,7 +400,7 @@ class Archive:
 
     # Storing --------------------------------------------------------------------------------
 
-    def store(self, *things: Any, title: str = "", priority: int = 0) -> Job:
+    def store(self, *things: Any, title: str = "", priority: int = 0, start: bool = True) -> Job:
         """Store objects in the archive (STOW-RS, PS3.18 10.5), by way of the outbox.
 
         When this returns, copies of all objects are safe on this machine's disk, and are sent in
@@ -417,6 +417,8 @@ class Archive:
             What the job is called; by default after what is stored.
         priority : int
             The highest is sent first; 0 by default.
+        start : bool
+            Whether to begin to send; else it is only kept to be sent.
 
         Returns
         -------
@@ -437,7 +439,8 @@ class Archive:
         outbox, sender = self._sending
         taken = examine(*things)
         job = outbox.add(taken, title=title or _title(things), priority=priority)
-        sender.kick()
+        if start:
+            sender.kick()
         return self._job(job)
 
     @property

@@ -80,7 +80,7 @@ def store(
     drawing = Drawing(sys.stderr)
     drawing.show(f"Checking and copying {', '.join(map(_name, things))} ...")
     try:
-        job = archive.store(*things, title=title, priority=priority)
+        job = archive.store(*things, title=title, priority=priority, start=wait)
     finally:
         drawing.clear()
     if wait:
