@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pipelines import run_pipeline
 
 import wsiweb
+from wsiweb.server import serve
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -60,13 +62,13 @@ def test_the_how_to_guides_run(made_folder, tmp_path, monkeypatch):
 
 
 def test_the_readme_runs(made_server):
-    block, _ = _blocks(ROOT / "README.md")
+    block, *_ = _blocks(ROOT / "README.md")
     block = block.replace("https://pacs.lab/dicom-web", made_server.url).replace('"P1*"', '"*"')
     exec(compile(block, "README.md", "exec"), {})
 
 
 def test_results_in_the_readme_run(made_folder, tmp_path, monkeypatch):
-    _, block = _blocks(ROOT / "README.md")
+    _, block, _ = _blocks(ROOT / "README.md")
     folder = shutil.copytree(made_folder, tmp_path / "slides")
     monkeypatch.chdir(folder)
     point = {"type": "Point", "coordinates": [5, 7]}
@@ -81,6 +83,20 @@ def test_results_in_the_readme_run(made_folder, tmp_path, monkeypatch):
         exec(compile(written, "README.md", "exec"), names)
     with wsiweb.connect(folder) as archive:
         exec(compile(read, "README.md", "exec"), {"slide": archive.slides()[0].open()})
+
+
+@pytest.mark.parametrize("page", ["docs/pipeline.md", "README.md"])
+def test_a_pipeline_runs(page, made, made_folder, tmp_path):
+    folder = shutil.copytree(made_folder, tmp_path / "slides")
+    with serve(folder, stow=True) as server:
+        names = run_pipeline(page, server.url, None, made.series_uid)
+    assert names["job"].state == "stored"
+
+
+def test_a_pipeline_runs_on_a_folder(made, made_folder, tmp_path):
+    folder = shutil.copytree(made_folder, tmp_path / "slides")
+    names = run_pipeline("docs/pipeline.md", str(folder), None, made.series_uid)
+    assert names["job"].state == "stored"
 
 
 @pytest.mark.parametrize(

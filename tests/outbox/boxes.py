@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from server.making import dicom
 
-from wsiweb.outbox import Outbox, Outcome, examine
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from wsiweb.outbox import ItemRow, Outbox, Outcome, examine
 
 OPEN = {"queued", "sending", "failed"}
 
@@ -69,3 +66,33 @@ def check(box: Outbox) -> None:
 def _counted(items):
     states = [one.state for one in items]
     return {state: states.count(state) for state in states}
+
+
+def row(instance="1.9.1", **changes) -> ItemRow:
+    """Return an object that is being sent, of the study and the series of `files`."""
+    values = {
+        "id": 7,
+        "job": "3f2a",
+        "number": 1,
+        "path": Path("/box/spool/3f2a/1.dcm"),
+        "origin": "scan.dcm",
+        "study_uid": "1.2.3",
+        "series_uid": "1.2.3.4",
+        "instance_uid": instance,
+        "class_uid": "1.2",
+        "transfer_syntax": "1.2.840.10008.1.2.1",
+        "size": 1000,
+        "mtime": 1,
+        "sha256": "0" * 64,
+        "state": "sending",
+        "tries": 1,
+        "refusals": 0,
+        "next_try": 0.0,
+        "code": None,
+        "reason": "",
+        "comment": "",
+        "warnings": (),
+        "proof": "",
+        "settled": None,
+    }
+    return ItemRow(**{**values, **changes})

@@ -226,15 +226,33 @@ def test_two_connections_share_an_outbox(start, given, tmp_path):
     second.close()
 
 
-def test_a_connection_that_is_closed_leaves_the_rest_to_the_next(start, given, tmp_path):
+def test_a_connection_that_is_closed_leaves_the_rest_to_the_next(start, given, tmp_path, caplog):
     first = start("slow:seconds=0.2,on=store")
     job = first.store(given)
     time.sleep(0.1)
     first.close()
+    assert job.state == "queued"
+    assert "Not all is sent" in caplog.text
     second = wsiweb.connect(first.url, outbox=tmp_path / "box")
     assert second.jobs[job.id].wait(60).ok
     assert len(held(tmp_path / "held")) == MANY
     second.close()
+
+
+_HASTY = """
+import sys, wsiweb
+archive = wsiweb.connect(sys.argv[1], outbox=sys.argv[2])
+archive.store(*sys.argv[3:])
+"""
+
+
+def test_a_script_that_does_not_wait_is_told_and_loses_nothing(start, given, tmp_path):
+    archive = start("slow:seconds=2,on=store")
+    words = [sys.executable, "-c", _HASTY, archive.url, tmp_path / "box", *given]
+    done = subprocess.run([*map(os.fspath, words)], capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("Not all is sent to http://127.0.0.1:")
+    (job,) = archive.jobs
+    assert job.wait(60).ok
 
 
 _CHILD = """

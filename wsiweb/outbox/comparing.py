@@ -1,7 +1,8 @@
 """Whether two files hold the same DICOM object, so that what an archive has can be believed.
 
-Archives may write a file meta group of their own, other lengths of sequences, or another byte order
-of the same values: that is the same object. Anything else is another one, and is said by name.
+Archives may write a file meta group of their own, other lengths of sequences, or the same values
+with or without their VR: that is the same object. Anything else is another one, and is said by
+name.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
 __all__ = ["difference"]
 
 _PIECE = 2**20  # bytes that are read at once
+_IMPLICIT = "1.2.840.10008.1.2"
+_ALIKE = frozenset({_IMPLICIT, "1.2.840.10008.1.2.1"})  # the same bytes of values, little endian
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _ABOUT_FILES = frozenset({0xFFFCFFFC})  # DataSetTrailingPadding: no part of the object
 _MOST_NAMES = 5
@@ -51,12 +55,26 @@ def difference(sent: Path, held: Path) -> str:
         except Exception as error:  # pydicom raises what it stumbles upon
             return f"all of it: one of the two is no DICOM that can be read ({error})"
         names = _differing(mine, theirs)
-        if _syntax(mine) != _syntax(theirs):
-            names.append(f"the transfer syntax ({_syntax(mine)}, held as {_syntax(theirs)})")
-        elif not _equal_from_here(one, other):
+        syntaxes = _syntax(mine), _syntax(theirs)
+        if syntaxes[0] != syntaxes[1] and not _ALIKE.issuperset(syntaxes):
+            names.append(f"the transfer syntax ({syntaxes[0]}, held as {syntaxes[1]})")
+        elif not _equal_pixels(one, other, syntaxes):
             names.append("PixelData")
     more = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} others" if more > 0 else "")
+
+
+def _equal_pixels(one: BinaryIO, other: BinaryIO, syntaxes: tuple[str, str]) -> bool:
+    heads = _head(one, syntaxes[0]), _head(other, syntaxes[1])
+    return heads[0] == heads[1] and _equal_from_here(one, other)
+
+
+def _head(file: BinaryIO, syntax: str) -> bytes:
+    """Read the tag and the length of pixel data (PS3.5 7.1), past a VR where there is one."""
+    tag = file.read(4)
+    if syntax != _IMPLICIT:
+        file.read(4)
+    return tag + file.read(4)
 
 
 def _equal_from_here(one: BinaryIO, other: BinaryIO) -> bool:
@@ -83,8 +101,17 @@ def _differing(one: Dataset, other: Dataset) -> list[str]:
     from pydicom.datadict import keyword_for_tag
 
     tags = sorted((set(one.keys()) | set(other.keys())) - _ABOUT_FILES)
-    return [
-        keyword_for_tag(tag) or str(tag)
-        for tag in tags
-        if not (tag in one and tag in other and one[tag] == other[tag])
-    ]
+    return [keyword_for_tag(tag) or str(tag) for tag in tags if not _equal(one, other, tag)]
+
+
+def _equal(one: Dataset, other: Dataset, tag: BaseTag) -> bool:
+    if tag not in one or tag not in other:
+        return False
+    raw = one.get_item(tag), other.get_item(tag)
+    # As bytes first: of private attributes nobody knows the VR, where it is not written.
+    if raw[0].value == raw[1].value:
+        return True
+    try:
+        return one[tag] == other[tag]
+    except Exception:  # pydicom cannot read the one or the other: then their bytes count
+        return False

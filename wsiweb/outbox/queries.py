@@ -358,8 +358,9 @@ def cancel(db: Connection, job: str, now: float) -> list[int]:
 def requeue(db: Connection, job: str, numbers: Sequence[int]) -> None:
     """Let failed and waiting items be due at once."""
     db.executemany(
-        "UPDATE items SET state = 'queued', refusals = 0, next_try = 0, code = NULL, reason = '',"
-        " comment = '', warnings = '[]', proof = '', settled = NULL"
+        # That it was tried is kept, for it may be there; how often is not: all begins anew.
+        "UPDATE items SET state = 'queued', tries = min(tries, 1), refusals = 0, next_try = 0,"
+        " code = NULL, reason = '', comment = '', warnings = '[]', proof = '', settled = NULL"
         " WHERE job = (SELECT number FROM jobs WHERE id = ?) AND number = ?"
         " AND state IN ('failed', 'queued')",
         [(job, number) for number in numbers],

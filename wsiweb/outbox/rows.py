@@ -63,7 +63,8 @@ class ItemRow:
     state : ItemState
         What became of it so far.
     tries : int
-        How often it was claimed. What was claimed before may be there already, whatever came of it.
+        How often it was claimed. What was claimed before may be there already, whatever came of it;
+        so that counts as one when somebody says to try again.
     refusals : int
         How often the archive had a reason to refuse it, since somebody last said to try again.
     next_try : float

@@ -55,6 +55,10 @@ _MOST_ITEMS = 50  # and few enough that a request is repeated without regret
 _UNPROVEN = 500  # objects whose proof is waited for together
 _PROOF_AGE = 5.0  # seconds
 _LAG = (0.0, 0.5, 1.0, 2.0, 4.0)  # seconds that an archive gets until it lists what it has stored
+_LEFT = (
+    "Not all is sent to %s yet. It is kept, and sent when you wait for a job there, or by: "
+    "wsiweb jobs watch"
+)
 _HELD = "held-{}.dcm"  # of what is compared
 _TICK = 0.5  # seconds between two looks at what other processes did
 
@@ -78,9 +82,11 @@ class Sender:
         self._at_once = at_once
         self._holdings = Holdings(client)
         self._most_bytes = _MOST_BYTES
-        self._running: Future[None] | None = None
+        self._running: asyncio.Task[None] | None = None
         self._closed = False
         self._fresh()
+        loop.close_at_exit(self)
+        loop.renew_after_fork(self)
 
     def _fresh(self) -> None:
         self._woken = asyncio.Event()
@@ -103,15 +109,25 @@ class Sender:
         if self._running is not None and not self._running.done():
             self._woken.set()
         else:
-            self._running = loop.start(self._run())
+            self._running = asyncio.create_task(self._run())
 
     async def close(self) -> None:
         """End; what is under way is broken off, and is sent again when somebody sends again."""
         self._closed = True
-        if self._running is not None and not self._running.done():
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wrap_future(self._running)
+        running, self._running = self._running, None
+        if running is None or running.done():
+            return
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        with contextlib.suppress(OutboxError):
+            if await in_pool(self._outbox.wait, time.time()) is not None:
+                # A script that ends without waiting is told, though nothing is lost.
+                _log.warning(_LEFT, self._client.base_url)
+
+    def renew(self) -> None:
+        """Start anew in a forked child: it is the parent who sends."""
+        self._running = None
+        self._fresh()
 
     # The course of sending ------------------------------------------------------------------
 
