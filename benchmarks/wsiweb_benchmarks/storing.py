@@ -9,7 +9,8 @@
   objects each, one after the other and two at once, without an outbox or proof: the best of those
   is what the grouping is compared with.
 
-``--url`` measures another archive. Memory is the peak of the sending process, each time a fresh one.
+``--url`` measures another archive. Memory is the peak of the sending process, a fresh one each
+time.
 """
 
 from __future__ import annotations
