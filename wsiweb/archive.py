@@ -30,7 +30,7 @@ from wsiweb.settings import Settings
 from wsiweb.slide import Slide
 from wsiweb.wire.query import Query, matches
 from wsiweb.wire.records import SlideRecord, Study
-from wsiweb.wire.uris import split_base
+from wsiweb.wire.uris import shown, split_base
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -265,13 +265,14 @@ class Archive:
         self._place = place
         self._frames = frames
         self._client = frames.client
+        self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Archive {self.url}>"
+        return f"<Archive {shown(self.url)}>"
 
     @property
     def url(self) -> str:
-        """Base URL of the DICOMweb service, or of the folder."""
+        """Base URL of the DICOMweb service, or of the folder; with the secret that may be in it."""
         return self._client.base_url
 
     # Search ---------------------------------------------------------------------------------
@@ -428,7 +429,7 @@ class Archive:
         Raises
         ------
         ValueError
-            When there is nothing to store, or something that cannot be stored.
+            When there is nothing to store, something that cannot be stored, or this was closed.
         NotFound
             For a path where nothing is.
         OutboxError
@@ -436,6 +437,7 @@ class Archive:
         """
         from wsiweb.outbox import examine
 
+        self._check_open()
         outbox, sender = self._sending
         taken = examine(*things)
         job = outbox.add(taken, title=title or _title(things), priority=priority)
@@ -490,8 +492,8 @@ class Archive:
         Raises
         ------
         ValueError
-            When this archive is no folder, when there is no file at all, or when a file that was
-            named is no DICOM object.
+            When this archive is no folder, when there is no file at all, when a file that was
+            named is no DICOM object, or when this was closed.
         NotFound
             For a path where nothing is.
         OutboxError
@@ -501,6 +503,7 @@ class Archive:
         from wsiweb.transfers.importing import import_files
         from wsiweb.transfers.local import mark_if_empty
 
+        self._check_open()
         folder = self._folder("import_folder takes files into", "To send them, call store().")
         mark_if_empty(folder)
         outbox, _ = self._sending
@@ -508,6 +511,9 @@ class Archive:
 
     def remove(self, study: str, series: str | None = None) -> int:
         """Delete the objects of a study, or of a series, from a local archive.
+
+        In such an archive, what lies at ``<study>/<series>/<instance>.dcm`` is the archive's,
+        whoever put it there.
 
         Parameters
         ----------
@@ -522,8 +528,8 @@ class Archive:
         Raises
         ------
         ValueError
-            When this archive is no folder that wsiweb made itself, or holds files there that it did
-            not put there: the files of a user's own folder are never deleted.
+            When this archive is no folder that wsiweb made itself, or a file of these objects lies
+            elsewhere than wsiweb puts it: the files of a user's own folder are never deleted.
         NotFound
             When the archive has no such study or series.
         """
@@ -554,8 +560,8 @@ class Archive:
         series : str, optional
             Series Instance UID, of which alone objects are fetched.
         verify : bool
-            Whether to fetch what is there as well, and compare it; else it is compared with what
-            the archive lists of it: class, rows, columns, frames.
+            Whether to fetch what is there as well, and compare it. Else it is compared with what
+            the archive lists of it (class, rows, columns, frames), and a warning says so.
 
         Returns
         -------
@@ -573,6 +579,7 @@ class Archive:
         """
         from wsiweb.transfers.downloading import download
 
+        self._check_open()
         outbox, _ = self._sending
         target = Path(folder).expanduser()
         job = download(
@@ -581,14 +588,19 @@ class Archive:
         return self._job(job)
 
     def copy_from(
-        self, source: Archive, *studies: str, series: str | None = None, verify: bool = False
+        self,
+        source: Archive,
+        *studies: str,
+        series: str | None = None,
+        verify: bool | None = None,
     ) -> Job:
         """Copy studies of another archive into this one.
 
         Objects are fetched as they are stored, a few at a time, handed to the outbox of this
-        archive, and proven as what is stored (see `store`). What this archive lists already is not
-        fetched, so this may be repeated, and then copies the rest. It is done in the background of
-        this process: wait for the job.
+        archive, and proven as what is stored (see `store`). What this archive lists already is
+        fetched as well, and compared; but not what was copied from there before, by a job that is
+        still among the `jobs`. So this may be repeated, and then copies the rest. It is done in the
+        background of this process: wait for the job.
 
         Parameters
         ----------
@@ -598,8 +610,10 @@ class Archive:
             Study Instance UIDs.
         series : str, optional
             Series Instance UID, of which alone objects are copied; of one study.
-        verify : bool
-            Whether to fetch what is listed here as well, and compare it.
+        verify : bool, optional
+            True to compare all that is listed here, what was copied before as well. False to fetch
+            none of it: where both archives list the same class, rows, columns and frames, it counts
+            as already there, with a warning that it was not compared.
 
         Returns
         -------
@@ -609,7 +623,8 @@ class Archive:
         Raises
         ------
         ValueError
-            For no study, for several of them with a series, and for an archive and itself.
+            For no study, for several of them with a series, for an archive and itself, and when
+            this was closed.
         NotFound
             When the other archive has no such study or series.
         ArchiveError
@@ -619,10 +634,12 @@ class Archive:
         """
         from wsiweb.transfers.copying import copy
 
+        self._check_open()
+        studies = tuple(dict.fromkeys(studies))
         if not studies or (series is not None and len(studies) > 1):
             raise ValueError("copy_from takes one study or several, or a series of one study.")
         if source.url == self.url:
-            raise ValueError(f"{self.url} is both where to copy from and where to.")
+            raise ValueError(f"{shown(self.url)} is both where to copy from and where to.")
         outbox, sender = self._sending
         job = copy(
             outbox,
@@ -638,7 +655,7 @@ class Archive:
     def _folder(self, what: str, instead: str) -> Path:
         if "://" in self._place.where:
             raise ValueError(
-                f"{what} a folder on this machine, and {self.url} is none. {instead}".strip()
+                f"{what} a folder on this machine, and {shown(self.url)} is none. {instead}".strip()
             )
         return Path(self._place.where)
 
@@ -656,6 +673,7 @@ class Archive:
         What still waits to be stored stays in the outbox; see `store`. What was to be imported,
         fetched or copied and is not yet, has failed.
         """
+        self._closed = True
         if "_sending" in self.__dict__ and not loop.ended():
             outbox, sender = self._sending
             if "_courses" in self.__dict__:
@@ -666,6 +684,11 @@ class Archive:
         _reopened.pop(self._place.key, None)
         if not loop.ended():  # at the end of the interpreter that is done already
             loop.run(self._client.close())
+
+    def _check_open(self) -> None:
+        """Refuse to begin what nobody would bring to its end."""
+        if self._closed:
+            raise ValueError(f"The connection to {shown(self.url)} was closed; connect again.")
 
     def __enter__(self) -> Self:
         return self

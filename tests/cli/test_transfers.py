@@ -61,6 +61,16 @@ def test_remove_asks_and_says_what_it_is_about(call, home):
     assert (home / "slides" / "1.dcm").exists()
 
 
+def test_remove_asks_only_about_what_it_can_delete(call, home):
+    files(home / "slides", 1)
+    call("import", "slides")
+    for words in (("*",), ("1.2.3", "--series", "?"), ("1.2.7",), ("1.2.3", "--series", "1.2.9")):
+        said = call("remove", *words, status=1).output
+        assert "Delete" not in said
+        assert "is not a" in said or "has no s" in said
+    assert "Delete" not in call("remove", "1.2.3", "--from", "slides", status=1).output
+
+
 def test_remove_refuses_folders_of_the_users(call, home):
     files(home / "slides", 1)
     assert "are yours" in call("remove", "1.2.3", "--from", "slides", "--yes", status=1).output
@@ -95,6 +105,27 @@ def test_copy_between_servers_folders_and_names(call, home):
         call("archives", "remove", "two")
     assert there(home / "to") == ["1.9.1.dcm", "1.9.2.dcm", "1.9.3.dcm"]
     assert "3 objects deleted" in call("remove", "1.2.3", "--yes").output
+
+
+def test_copy_says_once_for_all_what_was_not_compared(call, home):
+    files(home / "slides", 3)
+    files(home / "to", 3)
+    words = ("copy", "slides", "to", "--study", "1.2.3")
+    said = call(*words, "--no-verify").output
+    assert "0 copied, 3 already there, 0 skipped, 0 failed." in said
+    assert said.count("not compared") == 1
+    assert "3 objects: " in said
+    told = json.loads(call(*words, "--no-verify", "--json").stdout)
+    assert told["warnings"][0]["objects"] == 3
+    assert "not compared" not in call(*words).output
+    assert "not compared" not in call(*words, "--verify").output
+
+
+def test_copy_of_a_study_named_twice(call, home):
+    files(home / "slides", 3)
+    (home / "to").mkdir()
+    words = ("copy", "slides", "to", "--study", "1.2.3", "--study", "1.2.3")
+    assert "3 copied, 0 already there, 0 skipped, 0 failed." in call(*words).output
 
 
 def test_copy_never_gives_the_credentials_of_from_to_the_other(call, home):

@@ -49,6 +49,16 @@ def job_in(box, paths, **more):
     return Job(box, None, add(box, paths, **more))
 
 
+def test_a_job_may_be_let_go_first(box, given):
+    first, second = job_in(box, given[:1]), job_in(box, given[1:2])
+    assert (first.priority, second.priority) == (0, 0)
+    second.priority = 5
+    assert second.priority == 5
+    assert claim(box)[0].job == second.id
+    with pytest.raises(ValueError, match="priority"):
+        first.priority = 2**70
+
+
 # Waiting ----------------------------------------------------------------------------------------
 
 
@@ -237,6 +247,27 @@ def test_what_the_disk_holds_is_counted_and_cleared(box, given):
     assert listed.used == sum(path.stat().st_size for path in given[2:])
     assert listed.clear() == 1
     assert [job.id for job in listed] == [waiting]
+
+
+def test_a_closed_archive_takes_nothing_and_nobody_waits_for_ever(start, given):
+    archive = start("slow:seconds=20,on=store")
+    job = archive.store(given)
+    archive.close()
+    with pytest.raises(ValueError, match="was closed; connect again"):
+        archive.store(given)
+    with pytest.raises(ValueError, match="was closed; connect again"):
+        job.wait(5)
+    with pytest.raises(ValueError, match="was closed; connect again"):
+        asyncio.run(job.wait_async(5))
+    assert [one.id for one in archive.jobs] == [job.id]
+
+
+def test_what_is_done_is_told_of_a_closed_archive_as_well(start, given):
+    archive = start()
+    job = archive.store(given)
+    job.wait(30)
+    archive.close()
+    assert job.wait(5).ok
 
 
 def test_whoever_looks_at_the_jobs_sends_what_waits(start, given):

@@ -30,6 +30,7 @@ from server.making import dicom
 from wsiweb.errors import OutboxError
 from wsiweb.outbox import Outbox, Outcome, Planned, examine
 from wsiweb.outbox.database import Database
+from wsiweb.outbox.spool import sweep
 
 
 @pytest.fixture
@@ -68,6 +69,56 @@ def test_a_job_is_what_was_given(box, sources):
     }
     assert box.jobs(kinds=["store"]) == box.jobs() == [row]
     assert box.jobs(kinds=["download"]) == []
+    check(box)
+
+
+@pytest.mark.parametrize("priority", [10**30, -(10**30), 10**15 + 1, "high", None, 1.5, True])
+def test_a_priority_is_a_whole_number_within_bounds(box, sources, priority):
+    with pytest.raises(ValueError, match="priority is a whole number"):
+        add(box, sources, priority=priority)
+    job = add(box, sources, priority=-(10**15))
+    with pytest.raises(ValueError, match="priority is a whole number"):
+        box.prioritise(job, priority)
+    assert [row.priority for row in box.jobs()] == [-(10**15)]
+    check(box)
+
+
+@pytest.mark.parametrize("title", [3, None, b"bytes"])
+def test_a_title_is_a_text(box, sources, title):
+    with pytest.raises(ValueError, match="title is a text"):
+        box.add(examine(sources), title=title)
+    with pytest.raises(ValueError, match="title is a text"):
+        box.running("download", title=title, planned=[])
+    assert box.jobs() == []
+    check(box)
+
+
+def test_two_who_take_in_at_once_keep_to_the_limit_together(tmp_path, sources):
+    size = sources[0].stat().st_size
+    with contextlib.closing(Outbox(tmp_path / "box", limit=4 * size + 100)) as box:
+
+        def objects():
+            yield from examine(sources[:3])
+            add(box, sources[3:])  # by somebody else, before the rows of these are written
+
+        with pytest.raises(OutboxError, match=r"The outbox is full.*nothing was taken in"):
+            box.add(objects(), title="first")
+        (row,) = box.jobs()
+        assert row.title == "test"
+        assert box.used() == sum(path.stat().st_size for path in sources[3:])
+        check(box)
+
+
+def test_a_sweep_bears_a_sender_that_settles_meanwhile(box, sources):
+    job = add(box, sources[:1])
+    (one,) = claim(box)
+
+    def wanted(name):
+        assert name == job
+        box.settle([outcome(one)])  # which removes the last copy of the job, and its folder
+        return {1}
+
+    sweep(box.folder / "spool", wanted)
     check(box)
 
 
@@ -239,7 +290,6 @@ def test_progress_is_told_to_others(box, sources):
 def test_what_a_dead_sender_left_is_to_be_asked_about(box, sources):
     job = add(box, sources[:2])
     claim(box)
-    assert box.orphans() == []  # its own
     with contextlib.closing(Outbox(box.folder)) as next_one:
         left = next_one.orphans()
         assert [one.state for one in left] == ["sending"] * 2
@@ -248,6 +298,16 @@ def test_what_a_dead_sender_left_is_to_be_asked_about(box, sources):
         assert next_one.orphans() == []
         assert numbers(claim(next_one)) == ["2"]
     assert box.job(job).counts["held"] == 1
+
+
+def test_what_one_could_not_settle_oneself_is_asked_about_as_well(box, sources):
+    job = add(box, sources[:2])
+    claim(box)
+    left = box.orphans()
+    assert [one.state for one in left] == ["sending"] * 2
+    box.settle([outcome(one, "queued") for one in left])
+    assert len(claim(box)) == 2
+    assert box.job(job).counts["sending"] == 2
 
 
 def test_one_sends_at_a_time_and_a_killed_sender_makes_room(box):
@@ -350,6 +410,41 @@ def test_a_download_is_listed_with_the_jobs_and_not_sent(box):
     row = box.job(job)
     assert (row.kind, row.state, row.options) == ("download", "stored", {"a": 1})
     assert not list(box.folder.glob("running-*"))
+
+
+def test_what_is_cancelled_elsewhere_stays_cancelled_when_it_is_tried_again(box):
+    with box.running("download", title="slide", planned=planned(3)) as job:
+        one, two, three = box.items(job)
+        box.cancel(job)
+        assert box.retry(job) == 0
+        assert box.job(job).cancelled  # who does it may have stopped already
+        box.settle([outcome(one), outcome(two, "queued"), outcome(three, "queued")])
+        assert [item.state for item in box.items(job)] == ["stored", "cancelled", "cancelled"]
+    assert box.clear(job) == 1
+
+
+def test_what_is_done_elsewhere_never_waits(box):
+    with box.running("download", title="slide", planned=planned(1)) as job:
+        box.settle([outcome(one, "queued") for one in box.items(job)])
+        assert box.job(job).state == "cancelled"
+
+
+def test_a_paused_download_goes_on_when_it_is_tried_again(box):
+    with box.running("download", title="slide", planned=planned(1)) as job:
+        box.pause(job)
+        box.retry(job)
+        assert not box.job(job).paused
+
+
+def test_a_download_has_no_copy_that_could_be_gone(box):
+    with box.running("download", title="slide", planned=planned(1)) as job:
+        pass
+    with box._database.writing() as db:  # as earlier ones left it
+        db.execute("UPDATE items SET state = 'queued', reason = ''")
+    box.sweep()
+    assert [one.reason for one in box.items(job)] == [
+        "the process that did it ended before it came to this"
+    ]
 
 
 def test_what_it_did_not_come_to_has_failed(box):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,8 +16,8 @@ import pytest
 from outbox.boxes import check, files
 
 import wsiweb
-from wsiweb.outbox import Outbox, sender, settling
-from wsiweb.server import serve
+from wsiweb.outbox import Outbox, database, sender, settling
+from wsiweb.server import create_app, serve
 
 MANY = 60  # more than go in one request
 
@@ -175,6 +177,88 @@ def test_an_archive_that_only_stores_is_believed(start, given):
     assert {item.proof for item in receipt.items} == {"answer"}
 
 
+def test_an_archive_that_does_not_say_what_it_holds_is_not_believed(start, given, tmp_path):
+    archive = start("forgetful", "failing:status=401,on=search,after=3")
+    job = archive.store(given[:3])
+    with pytest.raises(wsiweb.StoreError, match="whether it did, it would not say"):
+        job.wait(60)
+    assert held(tmp_path / "held") == []
+    assert [item.path.is_file() for item in job.items] == [True] * 3
+
+
+def test_without_an_answer_and_without_a_search_nothing_is_sent_twice(start, given, tmp_path):
+    archive = start("text-answer", "failing:status=403,on=search")
+    job = archive.store(given[:3])
+    with pytest.raises(wsiweb.StoreError, match="cannot be asked"):
+        job.wait(60)
+    assert [item.tries for item in job.items] == [1, 1, 1]
+
+
+class Picky:
+    """Refuses each request, with words that are no DICOM, that holds a certain object."""
+
+    def __init__(self, app, uid, *, stores):
+        self.app, self.uid, self.stores = app, uid.encode(), stores
+        self.refused = 0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            event = await receive()
+            body += event.get("body", b"")
+            more = event.get("more_body", False)
+
+        async def again():
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def nothing(_event):
+            pass
+
+        if self.uid not in body:
+            await self.app(scope, again, send)
+            return
+        self.refused += 1
+        if self.stores:
+            await self.app(scope, again, nothing)
+        headers = [(b"content-type", b"text/plain"), (b"content-length", b"7")]
+        await send({"type": "http.response.start", "status": 400, "headers": headers})
+        await send({"type": "http.response.body", "body": b"refused"})
+
+
+@pytest.mark.parametrize("stores", [False, True])
+def test_one_bad_object_does_not_keep_the_others_from_arriving(given, tmp_path, stores):
+    (tmp_path / "held").mkdir()
+    picky = Picky(create_app(tmp_path / "held", stow=True), "1.9.7", stores=stores)
+    with serve(app=picky) as server:
+        archive = wsiweb.connect(server.url, outbox=tmp_path / "box")
+        job = archive.store(given[:30])
+        if stores:  # it refuses what it has stored
+            assert {item.proof for item in job.wait(60).items} <= {"listed", "compared"}
+        else:
+            with pytest.raises(wsiweb.StoreError, match="30 objects: 29 stored, 1 failed"):
+                job.wait(60)
+        archive.close()
+    assert len(held(tmp_path / "held")) == 29 + stores
+    assert picky.refused <= 8
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_search_that_fails_after_an_answer_leaves_all_proofs_in_order(
+    start, given, tmp_path, caplog
+):
+    # Some of each request are refused, and the search after that fails now and then.
+    archive = start("liar-409:rate=0.5,seed=4", "busy:retry_after=0,on=search,rate=0.4,seed=9")
+    for path in given:
+        archive.store(path)
+    for job in archive.jobs:
+        assert job.wait(60).ok
+    assert len(held(tmp_path / "held")) == MANY
+    assert caplog.text == ""
+
+
 def test_an_object_that_is_too_large_says_so(start, given):
     archive = start("too-large:most=100")
     with pytest.raises(wsiweb.StoreError, match="bytes in one request"):
@@ -287,3 +371,110 @@ def test_what_a_killed_process_was_sending_is_sent_by_the_next(start, given, tmp
     assert last.jobs[job.id].wait(60).ok
     assert held(tmp_path / "held") == sorted(path.read_bytes() for path in given)
     last.close()
+
+
+_FORKED = """
+import os, signal, sys, time, wsiweb
+archive = wsiweb.connect(sys.argv[1], outbox=sys.argv[2])
+assert len(archive.jobs) == 0
+reading, writing = os.pipe()
+child = os.fork()
+if not child:
+    job = archive.store(*sys.argv[3:])
+    while job.state != "sending":
+        time.sleep(0.01)
+    os.write(writing, b".")
+    time.sleep(60)
+assert os.read(reading, 1) == b"."
+os.kill(child, signal.SIGKILL)
+os.waitpid(child, 0)
+(job,) = archive.jobs
+assert job.wait(20).ok
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_what_a_killed_child_was_sending_is_sent_by_its_parent(start, given, tmp_path):
+    archive = start("slow:seconds=0.5,on=store")
+    words = [sys.executable, "-W", "ignore", "-c", _FORKED, archive.url, tmp_path / "box"]
+    subprocess.run([*map(os.fspath, [*words, *given[:6]])], check=True, timeout=60)
+    assert held(tmp_path / "held") == sorted(path.read_bytes() for path in given[:6])
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Wait shorter than for a database of this world."""
+    monkeypatch.setattr(database, "_PATIENCE", 0.1)
+    monkeypatch.setattr(sender, "_PATIENCE", 0.1)
+
+
+def until(what, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("state", ["queued", "sending"])
+def test_a_locked_database_is_waited_for(start, given, tmp_path, caplog, state):
+    archive = start("slow:seconds=0.5,on=store")
+    job = archive.store(given[:6], start=state == "sending")
+    until(lambda: job.state == state)
+    with contextlib.closing(sqlite3.connect(tmp_path / "box" / "outbox.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        archive.jobs.go_on()
+        until(lambda: "Nothing can be sent" in caplog.text)
+        time.sleep(1.0)  # in which it is tried several times
+    until(lambda: job.state == "stored")  # and nobody waits, which would send as well
+    (told,) = caplog.records
+    assert "locked" in told.getMessage()
+    assert told.exc_info is None
+    assert {item.proof for item in job.items} <= {"listed", "compared"}
+    assert len(held(tmp_path / "held")) == 6
+
+
+def test_what_comes_when_all_is_sent_is_sent_as_well(start, given, monkeypatch):
+    archive = start()
+    put_back = sender.Sender._put_back
+    late = []
+
+    def dawdling(self):
+        if not late:
+            late.append(archive.store(given[1]))
+            time.sleep(0.2)  # until that is heard of
+        put_back(self)
+
+    monkeypatch.setattr(sender.Sender, "_put_back", dawdling)
+    archive.store(given[0])
+    until(lambda: late and late[0].state == "stored")
+
+
+def resting(start, given, seconds):
+    """Return an archive that is left alone for a while, and a job that it did not take."""
+    archive = start(f"busy:retry_after={seconds},on=store,times=1")
+    job = archive.store(given[:3])
+    until(lambda: [(item.tries, item.state) for item in job.items] == [(1, "queued")] * 3)
+    return archive, job
+
+
+def test_who_tries_again_does_not_wait_as_the_archive_has_asked(start, given):
+    archive, job = resting(start, given, 3600)
+    other = archive.store(given[3:5])
+    with pytest.raises(TimeoutError):
+        other.wait(1)
+    assert job.retry() == 3
+    assert job.wait(10).ok
+    assert other.wait(10).ok
+
+
+def test_who_resumes_does_not_wait_as_the_archive_has_asked(start, given):
+    _, job = resting(start, given, 3600)
+    job.pause()
+    job.resume()
+    assert job.wait(10).ok
+
+
+def test_no_archive_is_left_alone_for_a_year(start, given):
+    archive, _ = resting(start, given, 999_999_999)
+    assert archive._sending[1]._rest_until - time.monotonic() <= 3600

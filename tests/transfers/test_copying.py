@@ -117,16 +117,79 @@ def test_a_study_is_copied_and_again_nothing_is_fetched(both, tmp_path):
     assert not list((tmp_path / "outbox-two").glob(".wsiweb*"))
 
 
-def test_only_the_rest_is_fetched(both, tmp_path):
+@pytest.mark.parametrize("verify", [None, False])
+def test_what_another_way_brought_there_is_compared_or_said_not_to_be(both, tmp_path, verify):
     one, source, _, target = both()
     for name in ("2", "5"):
         target.store(tmp_path / "src" / f"{name}.dcm").wait(30)
-    receipt = target.copy_from(source, "1.2.3").wait(60)
+    job = target.copy_from(source, "1.2.3", verify=verify)
+    receipt = job.wait(60)
     assert (receipt.stored, receipt.already) == (10, 2)
-    assert sorted(fetched(one)) == sorted(
-        f"1.9.{number}" for number in range(1, 13) if number not in {2, 5}
-    )
+    held = [item for item in job.items if item.state == "held"]
+    not_fetched = {f"1.9.{number}" for number in range(1, 13)} - set(fetched(one))
+    if verify is None:
+        assert {(item.proof, item.warnings) for item in held} == {("compared", ())}
+        assert not_fetched == set()
+    else:
+        assert {item.proof for item in held} == {"listed"}
+        assert all("was not compared" in item.warnings[0] for item in held)
+        assert not_fetched == {"1.9.2", "1.9.5"}
     assert there(tmp_path / "to") == expected(tmp_path / "src")
+
+
+def test_what_was_copied_is_fetched_again_once_nobody_knows_of_it(both):
+    one, source, _, target = both(4)
+    target.copy_from(source, "1.2.3").wait(60)
+    one.log.clear()
+    target.jobs.clear()
+    job = target.copy_from(source, "1.2.3")
+    assert job.wait(60).already == 4
+    assert {item.proof for item in job.items} == {"compared"}
+    assert len(fetched(one)) == 4
+    assert target.copy_from(source, "1.2.3").wait(60).already == 4  # which has been compared
+    assert len(fetched(one)) == 4
+
+
+def test_what_was_not_compared_is_no_proof_for_the_next_copy(both, tmp_path):
+    _, source, _, target = both(3)
+    target.store(tmp_path / "src").wait(30)
+    job = target.copy_from(source, "1.2.3", verify=False)
+    assert job.wait(60).already == 3
+    assert {item.proof for item in job.items} == {"listed"}
+    again = target.copy_from(source, "1.2.3")
+    assert again.wait(60).already == 3
+    assert {item.proof for item in again.items} == {"compared"}
+
+
+def test_a_copy_of_another_source_is_no_proof(both, start, connect, tmp_path):
+    _, source, _, target = both(2)
+    files(tmp_path / "third", 2, side=30)
+    data = bytearray((tmp_path / "third" / "2.dcm").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "third" / "2.dcm").write_bytes(data)
+    _, url = start(tmp_path / "third")
+    target.copy_from(source, "1.2.3").wait(60)
+    with pytest.raises(StoreError, match="1 failed"):
+        target.copy_from(connect(url, "three"), "1.2.3").wait(60)
+
+
+def test_a_study_that_is_named_twice_is_copied_once(both):
+    _, source, _, target = both(3)
+    assert target.copy_from(source, "1.2.3", "1.2.3").wait(60).stored == 3
+    assert target.copy_from(source, "1.2.3", "1.2.3", series="1.2.3.4").wait(60).already == 3
+
+
+def test_an_archive_that_was_closed_copies_nothing(both, tmp_path):
+    _, source, _, target = both(1)
+    target.close()
+    for call in (
+        lambda: target.copy_from(source, "1.2.3"),
+        lambda: target.download("1.2.3", tmp_path / "x"),
+        lambda: target.import_folder(tmp_path / "src"),
+    ):
+        with pytest.raises(ValueError, match="was closed; connect again"):
+            call()
+    assert not (tmp_path / "x").exists()
 
 
 def test_another_object_under_a_held_uid_is_found_and_stays(both, tmp_path):
@@ -140,17 +203,21 @@ def test_another_object_under_a_held_uid_is_found_and_stays(both, tmp_path):
     assert len(there(tmp_path / "to")) == 3
 
 
-def test_verifying_compares_what_a_list_cannot_tell(both, tmp_path):
+def test_another_object_that_no_list_tells_apart_is_found_unless_lists_are_trusted(both, tmp_path):
     _, source, _, target = both(3)
     data = bytearray((tmp_path / "src" / "2.dcm").read_bytes())
     data[-1] ^= 1
     (tmp_path / "other.dcm").write_bytes(data)
     target.store(tmp_path / "other.dcm").wait(30)
-    assert target.copy_from(source, "1.2.3").wait(60).already == 1
-    job = target.copy_from(source, "1.2.3", verify=True)
-    with pytest.raises(StoreError, match="PixelData"):
-        job.wait(60)
-    assert [item.state for item in job.items] == ["held", "failed", "held"]
+    trusting = target.copy_from(source, "1.2.3", verify=False)
+    assert trusting.wait(60).already == 1
+    (held,) = [item for item in trusting.items if item.state == "held"]
+    assert "was not compared" in held.warnings[0]
+    for verify in (None, True):
+        job = target.copy_from(source, "1.2.3", verify=verify)
+        with pytest.raises(StoreError, match="PixelData"):
+            job.wait(60)
+        assert [item.state for item in job.items] == ["held", "failed", "held"]
 
 
 def test_several_studies_or_one_series(both, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -130,3 +131,26 @@ def test_a_paused_job_goes_on_when_it_is_resumed(box):
     assert len(begun) == count
     box.resume(job)
     assert {item.state for item in ended(box, job)} == {"stored"}
+
+
+def test_a_cancelled_job_ends_though_somebody_tries_it_again(box):
+    async def slow(item):
+        await asyncio.sleep(0.3)
+        return Outcome(item=item.id, state="stored")
+
+    seen = threading.Event()
+
+    async def work(course):
+        await course.each(course.left.values(), slow, 1)
+        assert not await course.goes_on()
+        seen.set()
+        await asyncio.sleep(0.3)  # so that it is tried again before its end is written
+
+    job = begin(box, work)
+    box.cancel(job)
+    assert seen.wait(10)
+    assert box.retry(job) == 0
+    states = [item.state for item in ended(box, job)]
+    assert states == sorted(states, reverse=True)  # first stored, then cancelled
+    assert states[-1] == "cancelled"
+    assert box.clear(job) == 1

@@ -74,6 +74,15 @@ def test_nothing_is_removed_from_a_folder_of_the_users(home):
     assert len(list((home / "slides").rglob("*.dcm"))) == 3
 
 
+def test_what_lies_in_its_place_is_the_archives_whoever_put_it_there(home):
+    (mine,) = files(home / "src", 1, first=5)
+    with wsiweb.connect("local") as archive:
+        filled(archive, home / "other", 1)
+        mine.rename(local_folder() / "1.2.3" / "1.2.3.4" / "1.9.5.dcm")
+        assert archive.remove("1.2.3") == 2
+    assert "whoever put it there" in (local_folder() / ".wsiweb-archive").read_text()
+
+
 @pytest.mark.parametrize("kind", ["elsewhere", "link to a file", "link to a folder"])
 def test_a_foreign_file_in_a_local_archive_keeps_all_of_its_study(home, kind):
     with wsiweb.connect("local") as archive:

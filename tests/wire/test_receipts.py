@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from wsiweb.errors import StoreError
 from wsiweb.wire.forms import datasets_of, read_xml
-from wsiweb.wire.receipts import InstanceReceipt, Receipt, Verdict, meaning, read_answer
+from wsiweb.wire.receipts import InstanceReceipt, Receipt, meaning, read_answer
 
 _CLASS = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _JSON = "application/dicom+json"
@@ -115,7 +115,6 @@ def test_a_failure_reason_among_what_is_stored_is_a_failure():
 def test_warnings_are_kept_and_the_object_is_stored(code):
     (verdict,) = read(stored("1.1", x00081196=code), 202).verdicts
     assert (verdict.stored, verdict.warning, verdict.code) == (True, True, code)
-    assert verdict.then == "stored"
 
 
 def test_a_warning_of_nought_is_none():
@@ -308,7 +307,6 @@ def test_whatever_comes_nothing_is_raised(status, content_type, body):
     assert answer.status == status
     assert answer.silent == (not any(one.instance_uid for one in answer.verdicts))
     for one in answer.verdicts:
-        assert one.then in {"stored", "again", "later", "never", "look"}
         assert one.code is None or 0 < one.code <= 0xFFFF
 
 
@@ -362,11 +360,6 @@ def test_every_code_has_a_meaning():
         assert one.words
         assert not one.words.endswith(".")
         assert one.then in {"stored", "again", "later", "never", "look"}
-
-
-def test_a_failure_never_calls_for_what_a_warning_does():
-    for code in (None, 45056, 1):
-        assert Verdict(instance_uid="1", stored=False, code=code).then == "look"
 
 
 # Receipts -------------------------------------------------------------------------------------

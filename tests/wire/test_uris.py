@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from wsiweb.errors import ProtocolError
-from wsiweb.wire.uris import Resource, is_uid, rebase, split_base
+from wsiweb.wire.uris import Resource, hides_secret, is_uid, rebase, shown, split_base
 
 UIDS = st.from_regex(r"[0-9]{1,8}(\.[0-9]{1,8}){0,5}", fullmatch=True)
 FRAMES = st.lists(st.integers(1, 2**31), min_size=1, max_size=5).map(tuple)
@@ -172,3 +172,48 @@ def test_bulk_data_of_a_folder():
     )
     document = f"{base}/studies/1/metadata"
     assert rebase("bulkdata/x", base, document) == f"{base}/studies/1/bulkdata/x"
+
+
+TOKEN = "qoPiTk0PNBHPEGZ4zCRXzk"
+
+
+@pytest.mark.parametrize(
+    ("url", "there"),
+    [
+        (f"https://kheops.lab/api/link/{TOKEN}", "https://kheops.lab/api/link/hidden-eea01eb6"),
+        (f"HTTPS://kheops.lab/api/LINK/{TOKEN}", "HTTPS://kheops.lab/api/LINK/hidden-eea01eb6"),
+        (
+            f"http://pacs.lab/{TOKEN}/dicom-web?limit=1",
+            "http://pacs.lab/hidden-eea01eb6/dicom-web?limit=1",
+        ),
+        ("https://pacs.lab/token/short", "https://pacs.lab/token/hidden-f9b0078b"),
+        ("https://pacs.lab/eyJhbGciOi.eyJzdWIi.c2ln/x", "https://pacs.lab/hidden-543c285b/x"),
+    ],
+)
+def test_a_secret_in_a_path_is_not_shown(url, there):
+    assert shown(url) == there
+    assert hides_secret(there)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pacs.lab:8042/dicom-web/studies/1.2.840.10008.1.22222222222222/series/1.2",
+        "https://healthcare.googleapis.com/v1/projects/my-1234567890/locations/eu/datasets/first",
+        "https://dicom-medical-imaging.us-east-1.amazonaws.com/datastore/0123456789abcdef01234567",
+        "https://link/token",
+        "https://pacs.lab/link",
+        "https://pacs.lab/link/studies/1.2",
+        f"file:///home/reader/link/{TOKEN}",
+        "",
+    ],
+)
+def test_what_is_no_secret_is_shown(url):
+    assert shown(url) == url
+    assert not hides_secret(url)
+
+
+@given(st.text("/.:?#[]@a%LiNnk1234567890\\", max_size=60))
+def test_what_is_shown_is_shown_again_as_it_is(typed):
+    for url in (typed, "http://" + typed, "http://h/link/" + typed):
+        assert shown(shown(url)) == shown(url)

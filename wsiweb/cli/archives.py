@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wsiweb.cli.options import with_json
 from wsiweb.cli.printing import print_json, print_table
+from wsiweb.wire.uris import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ def list_archives(*, as_json: bool) -> None:
     """List the archives that have a name."""
     from wsiweb import names
 
-    rows = [one.to_dict() for one in names.known().values()]
+    rows = [_shown(one.to_dict()) for one in names.known().values()]
     if as_json:
         print_json(rows)
     elif not rows:
@@ -40,6 +41,11 @@ def list_archives(*, as_json: bool) -> None:
     else:
         columns = ["name", "url", "user", "store_user", "store_url", "ca"]
         print_table(rows, {one: one.replace("_", " ") for one in columns if _used(one, rows)})
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what is set of an archive as it may be printed: an address may hold a secret."""
+    return {name: shown(value) if name.endswith("url") else value for name, value in row.items()}
 
 
 def _used(column: str, rows: Sequence[dict[str, object]]) -> bool:

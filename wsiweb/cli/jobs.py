@@ -16,6 +16,7 @@ from wsiweb.cli.following import Drawing
 from wsiweb.cli.options import connect_to, ways_in, with_json
 from wsiweb.cli.printing import print_json
 from wsiweb.cli.storing import finish, wait_for
+from wsiweb.wire.uris import hides_secret, shown
 from wsiweb.words import count
 
 if TYPE_CHECKING:
@@ -355,6 +356,11 @@ def _archive_of(outbox: Outbox, *, general: bool = True, **ways: Any) -> Archive
     named = names.of_url(outbox.archive)
     if named is not None:
         return connect_to(named.name, **ways, general=general)
+    if hides_secret(outbox.archive):
+        raise click.ClickException(
+            f"The address of {outbox.archive} holds a secret, which is not kept. Give the archive "
+            "a name (wsiweb archives add NAME URL), or say where it is: wsiweb jobs watch --to URL"
+        )
     parts = urlsplit(outbox.archive)
     target = url2pathname(parts.path) if parts.scheme == "file" else outbox.archive
     return connect_to(target, **ways, general=general)
@@ -373,8 +379,9 @@ def _check_entry(archive: Archive) -> None:
     except Unauthorized as error:
         if error.status == 401:
             raise click.ClickException(
-                f"{archive.url} wants credentials, or other ones; nothing was sent. Give --user or "
-                "--header (for watch, with --to), or the archive a name: wsiweb archives add"
+                f"{shown(archive.url)} wants credentials, or other ones; nothing was sent. Give "
+                "--user or --header (for watch, with --to), or the archive a name: "
+                "wsiweb archives add"
             ) from error
     except ArchiveError:
         return

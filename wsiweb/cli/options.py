@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wsiweb.wire.uris import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
@@ -161,7 +163,7 @@ def _chosen(archive: Archive, study: str | None, series: str | None) -> Slide:
     found = archive.slides(limit=20, **({} if series is None else {"series_uid": series}))
     if not found:
         which = "slide" if series is None else f"slide with the series UID {series}"
-        raise click.ClickException(f"There is no {which} in {archive.url}.")
+        raise click.ClickException(f"There is no {which} in {shown(archive.url)}.")
     if len(found) == 1:
         return archive.open_slide(found[0])
     slide = _original(archive, {one.study_uid for one in found})

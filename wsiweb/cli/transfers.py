@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["copy", "download", "import_folders", "remove"]
 
 _LOCAL = "local"
+_THERE = ("stored", "held")
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -56,9 +57,13 @@ def import_folders(
 def remove(study: str, *, series: str | None, folder: Path | None, yes: bool) -> None:
     """Delete a STUDY, by its UID, from an archive that wsiweb made.
 
-    Only files that wsiweb put there are deleted, never those of a folder of yours.
+    In it, what lies at <study>/<series>/<instance>.dcm is deleted, whoever put it there. Never
+    are the files of a folder of yours.
     """
+    from wsiweb.transfers.local import check_removable, local_folder
+
     with _local(folder, make=False) as archive:
+        check_removable(folder or local_folder(), study, series)
         if not yes:
             which = f"series {series} of study {study}" if series else f"study {study}"
             click.confirm(f"Delete {which}{_about(archive, study)} from {archive.url}?", abort=True)
@@ -119,7 +124,11 @@ def download(
     help="Study Instance UID; repeatable.",
 )
 @click.option("--series", metavar="UID", help="Only this series of the study.")
-@click.option("--verify", is_flag=True, help="Fetch what TO lists already as well, and compare it.")
+@click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Compare all that TO has already, or nothing of it [what was not copied there before].",
+)
 @ways_in
 @with_json
 def copy(
@@ -128,7 +137,7 @@ def copy(
     *,
     studies: tuple[str, ...],
     series: str | None,
-    verify: bool,
+    verify: bool | None,
     user: str | None,
     header: Sequence[str],
     ca: str | None,
@@ -139,8 +148,9 @@ def copy(
     Both are URLs, names or folders. The options below are about FROM; TO is never given the
     credentials for FROM: it gets in by its name (wsiweb archives).
 
-    What TO has already is not fetched: the command may be repeated, and then copies the rest. The
-    exit status is 1 if anything is not stored there.
+    What TO has already is fetched and compared, unless it was copied there by this command before:
+    it may be repeated, and then copies the rest. The exit status is 1 if anything is not stored
+    there.
     """
     with (
         connect_to(source, user, header, ca) as origin,
@@ -159,7 +169,7 @@ def _finish(archive: Archive, job: Job, *, done: str, as_json: bool) -> None:
         raise SystemExit(130) from None  # what shells take for Ctrl-C
     items = job.items
     states = [item.state for item in items]
-    failed = [item for item in items if item.state not in {"stored", "held"}]
+    failed = [item for item in items if item.state not in _THERE]
     counts = {
         done: states.count("stored"),
         "already there": states.count("held"),
@@ -167,18 +177,27 @@ def _finish(archive: Archive, job: Job, *, done: str, as_json: bool) -> None:
         "failed": len(failed),
     }
     if as_json:
-        print_json(_described(job, counts, failed))
+        print_json(_described(job, counts, items))
     else:
         click.echo(", ".join(f"{number:,} {what}" for what, number in counts.items()) + ".")
         for one in job.skipped:
             click.echo(f"  skipped: {printable(one.path)}: {one.reason}")
         for item in failed:
             click.echo(f"  failed: {printable(item.origin)}: {_why(item)}", err=True)
-        for item in items:
-            for warning in item.warnings:
-                click.echo(f"  {printable(item.origin)}: {printable(warning)}", err=True)
+        for warning, origins in _warnings(items).items():
+            which = printable(origins[0]) if len(origins) == 1 else count(len(origins), "object")
+            click.echo(f"  {which}: {printable(warning)}", err=True)
     if failed:
         raise SystemExit(1)
+
+
+def _warnings(items: Sequence[ItemRow]) -> dict[str, list[str]]:
+    """Return what there is to remark, and of which objects."""
+    found: dict[str, list[str]] = {}
+    for item in items:
+        for warning in item.warnings:
+            found.setdefault(warning, []).append(item.origin)
+    return found
 
 
 def _why(item: ItemRow) -> str:
@@ -187,13 +206,18 @@ def _why(item: ItemRow) -> str:
     return printable(f"{item.reason} ({item.comment})" if item.comment else item.reason)
 
 
-def _described(job: Job, counts: dict[str, int], failed: Sequence[ItemRow]) -> dict[str, Any]:
+def _described(job: Job, counts: dict[str, int], items: Sequence[ItemRow]) -> dict[str, Any]:
     return {
         "job": job.id,
         "counts": {what.replace(" ", "_"): number for what, number in counts.items()},
         "skipped": [{"path": one.path, "reason": one.reason} for one in job.skipped],
         "failed": [
             {"what": one.origin, "instance_uid": one.instance_uid, "reason": _why(one)}
-            for one in failed
+            for one in items
+            if one.state not in _THERE
+        ],
+        "warnings": [
+            {"warning": warning, "objects": len(origins)}
+            for warning, origins in _warnings(items).items()
         ],
     }

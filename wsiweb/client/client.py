@@ -32,7 +32,7 @@ from wsiweb.wire import media
 from wsiweb.wire.dicomjson import Attributes
 from wsiweb.wire.media import Step
 from wsiweb.wire.multipart import MultipartReader
-from wsiweb.wire.uris import Resource, rebase
+from wsiweb.wire.uris import Resource, rebase, shown
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -206,8 +206,8 @@ class DicomwebClient:
                     fresh.append(match)
             if page and not fresh and _may_be_a_cap(len(seen)):
                 warnings.warn(
-                    f"{self.base_url} repeats its first {len(seen)} matches instead of going on: "
-                    "there may be more. Narrow the search.",
+                    f"{shown(self.base_url)} repeats its first {len(seen)} matches instead of "
+                    "going on: there may be more. Narrow the search.",
                     stacklevel=2,
                 )
             kept = [match for match in fresh if keep(match)][:wanted]
@@ -239,7 +239,7 @@ class DicomwebClient:
         )
         headers = await self._json(self._url(resource))
         if not headers:
-            raise NotFound("The archive has no such object.", url=self._url(resource))
+            raise NotFound("The archive has no such object.", url=shown(self._url(resource)))
         return headers
 
     async def _json(self, url: str) -> list[Attributes]:
@@ -362,8 +362,8 @@ class DicomwebClient:
     def _learn(self, step: Step) -> None:
         if step is Step.BARE and self.profile.accept is not Step.BARE:
             warnings.warn(
-                f"{self.base_url} does not give frames as they are stored, only decompressed: "
-                "reading is slow, and colours are as the archive made them.",
+                f"{shown(self.base_url)} does not give frames as they are stored, only decompressed"
+                ": reading is slow, and colours are as the archive made them.",
                 stacklevel=2,
             )
         self.profile.accept = step
@@ -622,6 +622,6 @@ def _located(url: str) -> Generator[None]:
     try:
         yield
     except ProtocolError as error:
-        error.url = error.url or url
+        error.url = error.url or shown(url)
         error.method = error.method or "GET"
         raise

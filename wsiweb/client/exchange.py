@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from wsiweb.client.refusals import refusal
 from wsiweb.client.transport import Request
 from wsiweb.errors import ArchiveError, ProtocolError, Unauthorized, WsiwebError
+from wsiweb.wire.uris import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Container, Mapping
@@ -141,7 +142,7 @@ class Exchange:
         good: Container[int],
     ) -> AsyncGenerator[Response]:
         if self._closed:
-            raise ValueError(f"The connection to {self.base_url} was closed; connect again.")
+            raise ValueError(f"The connection to {shown(self.base_url)} was closed; connect again.")
         async with self._places, self._used, contextlib.AsyncExitStack() as stack:
             for renewed in (False, True):
                 generation = self._credentials.generation
@@ -175,7 +176,7 @@ class Exchange:
                 return answer, at
             await stack.aclose()
             at = self._redirected(method, at, target)
-        raise ArchiveError(f"More than {_REDIRECTS} redirects.", method=method, url=url)
+        raise ArchiveError(f"More than {_REDIRECTS} redirects.", method=method, url=shown(url))
 
     def _redirected(self, method: str, at: str, target: str) -> str:
         """Return where a redirect leads to."""
@@ -184,13 +185,13 @@ class Exchange:
             scheme, _, _ = _origin(there)
         except ValueError:
             raise ProtocolError(
-                "The archive redirects to what is no address.", method=method, url=at
+                "The archive redirects to what is no address.", method=method, url=shown(at)
             ) from None
         if method != "GET" and _origin(at)[0] == "https" and scheme != "https":
             raise ProtocolError(
                 "The archive redirects what is sent to an address without encryption.",
                 method=method,
-                url=at,
+                url=shown(at),
             )
         return there
 
@@ -201,7 +202,7 @@ class Exchange:
 
     def _shown(self, url: str) -> str:
         """Return a URL as errors may show it: elsewhere a query is often a signature."""
-        return url if self._is_home(url) else url.partition("?")[0]
+        return shown(url if self._is_home(url) else url.partition("?")[0])
 
 
 class _InUse:

@@ -16,7 +16,7 @@ from wsiweb import tracing
 from wsiweb.client.transport import Response, counted, first_of_each
 from wsiweb.errors import Unreachable
 from wsiweb.loop import close_at_exit
-from wsiweb.wire.uris import is_loopback
+from wsiweb.wire.uris import is_loopback, shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -232,7 +232,7 @@ class HttpTransport:
             words = _in_words(error)
         if self._proxy is not None:
             words += f" (By the proxy {self._proxy.rpartition('@')[2]}, as the environment says.)"
-        return Unreachable(words, method=request.method, url=request.url)
+        return Unreachable(words, method=request.method, url=shown(request.url))
 
     async def close(self) -> None:
         """Close all connections; a later request opens new ones."""

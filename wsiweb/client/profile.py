@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from wsiweb.client.pace import Known
-from wsiweb.wire.uris import is_loopback
+from wsiweb.wire.uris import is_loopback, shown
 
 if TYPE_CHECKING:
     from wsiweb.wire.media import Step
@@ -82,7 +82,7 @@ def recall(base_url: str, folder: Path | None = None) -> ServerProfile:
     with contextlib.suppress(OSError, msgspec.MsgspecError, ValueError):
         if path is not None and time.time() - path.stat().st_mtime < _FRESH:
             file = msgspec.json.decode(path.read_bytes(), type=_File)
-            if file.url == base_url:
+            if file.url == shown(base_url):
                 profile = ServerProfile(pace=file.pace.sane())
                 if file.most_frames == 1:
                     profile.most_frames = 1
@@ -95,7 +95,7 @@ def remember(base_url: str, profile: ServerProfile, folder: Path | None = None) 
     path = _path_of(base_url, folder)
     if path is None or not profile.pace.lists:
         return
-    content = msgspec.json.encode(_File(base_url, profile.most_frames, profile.pace))
+    content = msgspec.json.encode(_File(shown(base_url), profile.most_frames, profile.pace))
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two scripts may end at once: each writes a file of its own, and the later one stays.

@@ -13,6 +13,7 @@ from wsiweb.errors import (
     TooLarge,
     Unauthorized,
 )
+from wsiweb.wire.uris import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ def refusal(
     target = headers.get("location", "").partition("?")[0]  # a query is often a signature
     if 300 <= status < 400 and target:
         words += f" It points to {target}."
-    error = kind(words, method=method, url=url, status=status, body=" ".join(text.split()))
+    error = kind(words, method=method, url=shown(url), status=status, body=" ".join(text.split()))
     if isinstance(error, Busy):
         error.retry_after = seconds_asked(headers.get("retry-after"))
     return error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wsiweb.names.named import SECRET, NamedArchive, folded, is_name
+from wsiweb.wire.uris import shown
 
 __all__ = ["add", "config_file", "find", "known", "of_url", "remove"]
 
@@ -86,7 +87,8 @@ def find(target: str) -> NamedArchive | None:
     found = known().get(target)
     if found is not None and Path(target).is_dir():
         warnings.warn(
-            f"{target} is taken for the archive {found.url}; the folder of that name is ./{target}",
+            f"{target} is taken for the archive {shown(found.url)}; the folder of that name is "
+            f"./{target}",
             stacklevel=3,
         )
     return found
@@ -98,9 +100,9 @@ def of_url(url: str) -> NamedArchive | None:
     Parameters
     ----------
     url : str
-        As `wsiweb.Archive.url`: of a folder it begins with ``file://``.
+        As `wsiweb.Archive.url`, or as that may be shown: of a folder it begins with ``file://``.
     """
-    found = [one for one in known().values() if _base_url(one) == url]
+    found = [one for one in known().values() if shown(_base_url(one)) == shown(url)]
     return found[0] if len(found) == 1 else None
 
 
@@ -128,8 +130,8 @@ def add(archive: NamedArchive) -> Path:
     there = known()
     if archive.name in there:
         raise ValueError(
-            f"There is an archive {archive.name} already ({there[archive.name].url}): remove that "
-            "first, or take another name."
+            f"There is an archive {archive.name} already "
+            f"({shown(there[archive.name].url)}): remove that first, or take another name."
         )
     path = config_file()
     text = path.read_text(encoding="utf-8") if path.exists() else ""

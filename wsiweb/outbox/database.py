@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from wsiweb.errors import OutboxError
 from wsiweb.outbox.folder import in_words, sync
 from wsiweb.outbox.queries import APPLICATION, MIGRATIONS, SCHEMA, VERSION
+from wsiweb.wire.uris import shown
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,12 +43,12 @@ class Database:
     path : Path
         The file.
     archive : str
-        Whose outbox it is; empty for whichever.
+        Whose outbox it is; empty for whichever. Kept as it may be `wsiweb.wire.uris.shown`.
     """
 
     def __init__(self, path: Path, archive: str = "") -> None:
         self.path = path
-        self._archive = archive
+        self._archive = shown(archive)
         self._lock = threading.RLock()
         self._open: tuple[sqlite3.Connection, int] | None = None  # and the file's inode
         _databases.add(self)

@@ -11,7 +11,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from wsiweb.errors import ArchiveError, Busy, NotFound, ProtocolError, Unreachable
+from wsiweb.errors import ArchiveError, NotFound
 from wsiweb.wire.query import Query
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Holdings"]
 
 _FEW = 4  # objects that are asked for one by one
-_YOUNG = 60.0  # seconds for which a list is good enough to send what it does not name
+_YOUNG = 10.0  # seconds for which a list is good enough to send what it does not name
+_MUTE = frozenset({403, 405, 501})  # of an archive that lets one store, and not search
 
 
 class Holdings:
@@ -47,7 +48,7 @@ class Holdings:
         items : sequence of ItemRow
             The objects.
         fresh : bool
-            Whether to ask now; else what was listed within the last minute will do.
+            Whether to ask now; else what was listed within the last seconds will do.
 
         Returns
         -------
@@ -68,10 +69,8 @@ class Holdings:
         try:
             for series, uids in by_series.items():
                 listed |= await self._of_series(study, series, uids, fresh=fresh)
-        except (Unreachable, Busy, ProtocolError):
-            raise
         except ArchiveError as error:
-            if error.status is not None and error.status >= 500 and error.status != 501:
+            if error.status not in _MUTE:
                 raise
             return None
         return listed

@@ -76,6 +76,21 @@ class Job:
         return self._row().title
 
     @property
+    def priority(self) -> int:
+        """The job with the highest is sent first; 0 where nobody said. May be set.
+
+        Raises
+        ------
+        ValueError
+            When it is set to what is no whole number, or one too large.
+        """
+        return self._row().priority
+
+    @priority.setter
+    def priority(self, priority: int) -> None:
+        self._outbox.prioritise(self.id, priority)
+
+    @property
     def progress(self) -> Progress:
         """How far it is, in objects and bytes."""
         return self._row().progress
@@ -142,6 +157,8 @@ class Job:
             When it takes longer; it goes on nevertheless.
         OutboxError
             When it is paused, or was cleared.
+        ValueError
+            When its archive was closed: connect again, and wait for it as one of its `jobs`.
         """
         pauses = self._pauses(timeout)
         for pause in pauses:
@@ -161,6 +178,11 @@ class Job:
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = _SHORT
         while not (row := self._row()).finished:
+            if self._sender is not None and self._sender.closed:
+                raise ValueError(
+                    f"The connection to {self._outbox.archive} was closed; connect again. "
+                    f"{self!r} is kept until then."
+                )
             if row.state == "paused":
                 raise OutboxError(f"{self!r} is paused: resume() it before you wait for it.")
             if deadline is not None and time.monotonic() >= deadline:
@@ -185,7 +207,7 @@ class Job:
         self._outbox.pause(self.id)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Let it go on; also if its archive is left alone for a while, because it was away."""
         self._outbox.resume(self.id)
         self._go_on()
 
@@ -195,6 +217,10 @@ class Job:
 
     def retry(self) -> int:
         """Send what failed once more, and at once what waits for its next try.
+
+        An archive that is left alone for a while, because it was away or asked for that, is
+        tried at once as well. Of a download, an import or a copy nothing is tried again: begin it
+        once more, and what is done already is not done again.
 
         Returns
         -------
@@ -217,7 +243,7 @@ class Job:
 
     def _go_on(self) -> None:
         if self._sender is not None:
-            self._sender.kick()
+            self._sender.kick(at_once=True)
 
 
 def _receipt(item: ItemRow) -> InstanceReceipt:

@@ -14,7 +14,6 @@ either in no job, or in one with its whole, checked copy; and its state says wha
 from __future__ import annotations
 
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,13 @@ from wsiweb.outbox.folder import Lock, make
 from wsiweb.outbox.rows import LONGEST_WAIT, ItemRow, ItemState, JobRow, Outcome, SkippedRow
 from wsiweb.outbox.spool import remove, remove_job, trouble_of
 from wsiweb.outbox.sweeping import put_in_order, run_elsewhere
-from wsiweb.outbox.taking import Room, checked_options, take_in
+from wsiweb.outbox.taking import (
+    Room,
+    checked_options,
+    checked_priority,
+    checked_title,
+    take_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +57,8 @@ class Outbox:
     Attributes
     ----------
     archive : str
-        Base URL of the archive; empty where nobody said it.
+        Base URL of the archive as people may see it (`wsiweb.wire.uris.shown`); empty where nobody
+        said it.
 
     Raises
     ------
@@ -65,7 +71,6 @@ class Outbox:
         self.folder = Path(folder).absolute()
         self.limit = limit
         self._spool = self.folder / "spool"
-        self._owner = uuid.uuid4().hex
         self._database = Database(self.folder / "outbox.sqlite", archive)
         make(self.folder)
         with self._intake(), self._database.reading() as db:  # opened, or made, or refused
@@ -107,7 +112,7 @@ class Outbox:
         title : str
             For people.
         priority : int
-            The highest goes first.
+            The highest goes first: from minus to plus 10**15.
         kind : str
             What people call this kind of job.
         options : mapping, optional
@@ -122,14 +127,15 @@ class Outbox:
         Raises
         ------
         ValueError
-            When there is nothing to store, or two different objects have the same UID.
+            When there is nothing to store, two different objects have the same UID, or title or
+            priority are none.
         OutboxError
             When the disk is full, or the limit is reached.
         """
         job = {
             "kind": kind,
-            "title": title,
-            "priority": priority,
+            "title": checked_title(title),
+            "priority": checked_priority(priority),
             "options": checked_options(options),
         }
         with self._intake():
@@ -147,8 +153,9 @@ class Outbox:
     ) -> AbstractContextManager[str]:
         """List something that is not sent from here, such as a download, with the jobs.
 
-        Its items are settled as others are (`items`, `settle`). What is not at the end of the
-        block, or when its process ends, has failed.
+        Its items are settled as others are (`items`, `settle`), but never wait: one that is settled
+        as queued is cancelled. What is not settled at the end of the block, or when its process
+        ends, has failed.
 
         Parameters
         ----------
@@ -167,15 +174,20 @@ class Outbox:
         -------
         context manager
             Of the id of the job.
+
+        Raises
+        ------
+        ValueError
+            When the title is none, or JSON does not know the options.
         """
         job = {
             "kind": kind,
-            "title": title,
+            "title": checked_title(title),
             "priority": 0,
             "options": checked_options(options),
             "skipped": tuple(skipped),
         }
-        return run_elsewhere(self._database, self._intake, job, planned, self._owner)
+        return run_elsewhere(self._database, self._intake, job, planned)
 
     # Looking --------------------------------------------------------------------------------
 
@@ -284,12 +296,7 @@ class Outbox:
         while True:
             with self._database.writing() as db:
                 group = queries.claim(
-                    db,
-                    self._spool,
-                    now=now,
-                    most_bytes=most_bytes,
-                    most_items=most_items,
-                    owner=self._owner,
+                    db, self._spool, now=now, most_bytes=most_bytes, most_items=most_items
                 )
             # Outside of the transaction: reading a gigabyte takes its time.
             troubles = {one.id: trouble_of(one, thorough=one.tries > 1) for one in group}
@@ -323,13 +330,14 @@ class Outbox:
         remove(self._spool, [(job, number) for job, number, state in settled if state in done])
 
     def orphans(self) -> list[ItemRow]:
-        """Return what was being sent by a sender that is no more; for the holder of the lock.
+        """Return what is marked as being sent; for the holder of the lock, before it claims.
 
-        Nobody knows whether the archive has these objects: it is to be asked before they are sent
-        again. They are settled as others are.
+        One that is no more left it so: killed, or with a database that it could not write, another
+        process or this one. Nobody knows whether the archive has these objects: it is to be asked
+        before they are sent again. They are settled as others are.
         """
         with self._database.reading() as db:
-            return queries.orphans(db, self._spool, self._owner)
+            return queries.orphans(db, self._spool)
 
     def tell(self, sent: Mapping[str, int], now: float) -> None:
         """Write how many bytes of the request under way have been sent, for others to show.
@@ -355,8 +363,14 @@ class Outbox:
         self._flag(id, paused=0)
 
     def prioritise(self, id: str, priority: int) -> None:  # noqa: A002
-        """Let a job go before those of a lower priority."""
-        self._flag(id, priority=priority)
+        """Let a job go before those of a lower priority.
+
+        Raises
+        ------
+        ValueError
+            When it is no whole number from minus to plus 10**15.
+        """
+        self._flag(id, priority=checked_priority(priority))
 
     def _flag(self, job: str, **flags: int) -> None:
         with self._database.writing() as db:
@@ -382,6 +396,9 @@ class Outbox:
 
     def retry(self, id: str) -> int:  # noqa: A002
         """Let what failed or waits for another try be sent at once; also resumes.
+
+        Of what is not sent from here (`running`), nothing is tried again, and what was cancelled
+        stays so: begin it anew.
 
         Returns
         -------

@@ -43,8 +43,7 @@ SCHEMA = (
         sha256 TEXT NOT NULL, state TEXT NOT NULL CHECK (
             state IN ('queued', 'sending', 'stored', 'held', 'failed', 'cancelled')
         ),
-        owner TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0,
-        refusals INTEGER NOT NULL DEFAULT 0,
+        tries INTEGER NOT NULL DEFAULT 0, refusals INTEGER NOT NULL DEFAULT 0,
         next_try REAL NOT NULL DEFAULT 0, code INTEGER, reason TEXT NOT NULL DEFAULT '',
         comment TEXT NOT NULL DEFAULT '', warnings TEXT NOT NULL DEFAULT '[]',
         proof TEXT NOT NULL DEFAULT '', settled REAL, UNIQUE (job, number)
@@ -104,9 +103,8 @@ def insert_job(  # noqa: PLR0913 - its columns
     ).lastrowid
     db.executemany(
         "INSERT INTO items (job, number, origin, study, series, instance, class, syntax, size,"
-        " mtime, sha256, state, reason, settled, owner) VALUES (:job, :number, :origin, :study,"
-        " :series, :instance, :class, :syntax, :size, :mtime, :sha256, :state, :reason, :settled,"
-        " :owner)",
+        " mtime, sha256, state, reason, settled) VALUES (:job, :number, :origin, :study,"
+        " :series, :instance, :class, :syntax, :size, :mtime, :sha256, :state, :reason, :settled)",
         ({**_BLANK, **item, "job": number, "origin": _text(item["origin"])} for item in items),
     )
     db.executemany(
@@ -122,7 +120,7 @@ def _text(given: str) -> str:
 
 _BLANK = {
     "class": "", "syntax": "", "mtime": 0, "sha256": "", "state": "queued", "reason": "",
-    "settled": None, "owner": "",
+    "settled": None,
 }  # fmt: skip
 
 
@@ -261,7 +259,7 @@ def item_row(row: Row, spool: Path) -> ItemRow:
 
 
 def claim(
-    db: Connection, spool: Path, *, now: float, most_bytes: int, most_items: int, owner: str
+    db: Connection, spool: Path, *, now: float, most_bytes: int, most_items: int
 ) -> list[ItemRow]:
     """Mark a group as being sent, and return it."""
     when = {"now": now, "far": now + LONGEST_WAIT}
@@ -280,8 +278,8 @@ def claim(
         group[row["instance"]] = row
         size += row["size"]
     db.executemany(
-        "UPDATE items SET state = 'sending', owner = ?, tries = tries + 1 WHERE id = ?",
-        [(owner, row["id"]) for row in group.values()],
+        "UPDATE items SET state = 'sending', tries = tries + 1 WHERE id = ?",
+        [(row["id"],) for row in group.values()],
     )
     return [
         item_row(db.execute(f"{_ITEMS} WHERE items.id = ?", (row["id"],)).fetchone(), spool)
@@ -289,12 +287,9 @@ def claim(
     ]
 
 
-def orphans(db: Connection, spool: Path, owner: str) -> list[ItemRow]:
-    """Return what another than `owner` was sending."""
-    found = db.execute(
-        f"{_ITEMS} WHERE items.state = 'sending' AND jobs.spooled AND owner <> ? ORDER BY items.id",
-        (owner,),
-    )
+def orphans(db: Connection, spool: Path) -> list[ItemRow]:
+    """Return what is marked as being sent."""
+    found = db.execute(f"{_ITEMS} WHERE items.state = 'sending' AND jobs.spooled ORDER BY items.id")
     return [item_row(row, spool) for row in found]
 
 
@@ -307,18 +302,19 @@ def settle(db: Connection, outcome: Outcome, now: float) -> tuple[str, int, Item
         When it is not being sent.
     """
     row = db.execute(
-        "SELECT items.state, items.number, jobs.id, jobs.cancelled, jobs.number AS job FROM items"
-        " JOIN jobs ON jobs.number = items.job WHERE items.id = ?",
+        "SELECT items.state, items.number, jobs.id, jobs.cancelled, jobs.spooled,"
+        " jobs.number AS job FROM items JOIN jobs ON jobs.number = items.job WHERE items.id = ?",
         (outcome.item,),
     ).fetchone()
     if row is None or row["state"] != "sending":
         is_now = "there is none" if row is None else f"it is {row['state']}"
         raise ValueError(f"Item {outcome.item} is not being sent: {is_now}. Nothing was changed.")
     state: ItemState = outcome.state
-    if state == "queued" and row["cancelled"]:
-        state = "cancelled"  # that was asked while it was under way
+    if state == "queued" and (row["cancelled"] or not row["spooled"]):
+        # That was asked while it was under way; and what is done elsewhere waits for nobody.
+        state = "cancelled"
     db.execute(
-        "UPDATE items SET state = ?, owner = '', next_try = ?, code = ?, reason = ?, comment = ?,"
+        "UPDATE items SET state = ?, next_try = ?, code = ?, reason = ?, comment = ?,"
         " warnings = ?, proof = ?, settled = ?, refusals = refusals + ?,"
         " size = CASE WHEN size THEN size ELSE ? END WHERE id = ?",
         (
@@ -365,7 +361,10 @@ def requeue(db: Connection, job: str, numbers: Sequence[int]) -> None:
         " AND state IN ('failed', 'queued')",
         [(job, number) for number in numbers],
     )
-    flag(db, job, paused=0, cancelled=0)
+    # What is done elsewhere cannot be taken up again: who does it may have stopped already.
+    db.execute(
+        "UPDATE jobs SET paused = 0, cancelled = cancelled AND NOT spooled WHERE id = ?", (job,)
+    )
 
 
 def fail_waiting(db: Connection, item: int, reason: str, now: float) -> None:
@@ -380,7 +379,7 @@ def fail_waiting(db: Connection, item: int, reason: str, now: float) -> None:
 def fail_running(db: Connection, job: str, reason: str, now: float) -> None:
     """Fail what is not done of a job that is done elsewhere."""
     db.execute(
-        "UPDATE items SET state = 'failed', owner = '', reason = ?, settled = ?"
+        "UPDATE items SET state = 'failed', reason = ?, settled = ?"
         " WHERE job = (SELECT number FROM jobs WHERE id = ?) AND state = 'sending'",
         (reason, now, job),
     )

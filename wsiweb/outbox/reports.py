@@ -46,7 +46,7 @@ class JobReport:
     job : JobRow
         What it is and how far.
     archive : str
-        Base URL of the archive.
+        Base URL of the archive, as people may see it.
     items : tuple of ItemRow
         Its objects, in the order in which they were given.
     skipped : tuple of SkippedRow

@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import logging
 import time
-import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsiweb import loop
@@ -21,17 +20,15 @@ from wsiweb.client.stow import FileChanged, Sendable
 from wsiweb.errors import (
     ArchiveError,
     Busy,
-    NotFound,
     OutboxError,
     TooLarge,
-    Unauthorized,
     Unreachable,
 )
 from wsiweb.loop import in_pool
-from wsiweb.outbox.comparing import difference
-from wsiweb.outbox.holdings import Holdings
-from wsiweb.outbox.rows import Outcome
-from wsiweb.outbox.settling import again, broken_off, claims, wait_before
+from wsiweb.outbox.proving import Prover
+from wsiweb.outbox.rows import LONGEST_WAIT, Outcome
+from wsiweb.outbox.settling import again, broken_off, claims, is_of_the_objects, wait_before
+from wsiweb.wire.uris import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
     from wsiweb.outbox.outbox import Outbox
     from wsiweb.outbox.rows import ItemRow
     from wsiweb.outbox.settling import Claim
-    from wsiweb.wire.receipts import Answer
 
 __all__ = ["Sender"]
 
@@ -59,8 +55,8 @@ _LEFT = (
     "Not all is sent to %s yet. It is kept, and sent when you wait for a job there, or by: "
     "wsiweb jobs watch"
 )
-_HELD = "held-{}.dcm"  # of what is compared
 _TICK = 0.5  # seconds between two looks at what other processes did
+_PATIENCE = 5.0  # seconds between two attempts to use an outbox that is locked, or on a full disk
 
 
 class Sender:
@@ -79,8 +75,9 @@ class Sender:
     def __init__(self, outbox: Outbox, client: DicomwebClient, at_once: int) -> None:
         self._outbox = outbox
         self._client = client
+        self._archive = shown(client.base_url)  # in logs
         self._at_once = at_once
-        self._holdings = Holdings(client)
+        self._prover = Prover(client, outbox.folder)
         self._most_bytes = _MOST_BYTES
         self._running: asyncio.Task[None] | None = None
         self._closed = False
@@ -98,18 +95,32 @@ class Sender:
         self._rest_until = 0.0
         self._failures = 0
         self._sent: dict[str, int] = {}
+        self._trouble: OutboxError | None = None
 
-    def kick(self) -> None:
-        """Begin to send, if there is something to send and nobody does; from any thread."""
-        loop.call(self._kick)
+    def kick(self, *, at_once: bool = False) -> None:
+        """Begin to send, if there is something to send and nobody does; from any thread.
 
-    def _kick(self) -> None:
+        Parameters
+        ----------
+        at_once : bool
+            Whether to end the rest that an archive is left which was away, or asked for it.
+        """
+        loop.call(self._kick, at_once)
+
+    def _kick(self, at_once: bool) -> None:
         if self._closed:
             return
+        if at_once:
+            self._rest_until = 0.0
         if self._running is not None and not self._running.done():
             self._woken.set()
         else:
             self._running = asyncio.create_task(self._run())
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed: it sends nothing any more."""
+        return self._closed
 
     async def close(self) -> None:
         """End; what is under way is broken off, and is sent again when somebody sends again."""
@@ -122,7 +133,7 @@ class Sender:
         with contextlib.suppress(OutboxError):
             if await in_pool(self._outbox.wait, time.time()) is not None:
                 # A script that ends without waiting is told, though nothing is lost.
-                _log.warning(_LEFT, self._client.base_url)
+                _log.warning(_LEFT, self._archive)
 
     def renew(self) -> None:
         """Start anew in a forked child: it is the parent who sends."""
@@ -132,6 +143,25 @@ class Sender:
     # The course of sending ------------------------------------------------------------------
 
     async def _run(self) -> None:
+        """Send until nothing waits; while the outbox cannot be read and written, try again."""
+        told = ""
+        going = True
+        while going:
+            self._woken.clear()
+            try:
+                await self._run_once()
+            except OutboxError as error:
+                if str(error) != told:  # said once, for it may last the night
+                    _log.error("Nothing can be sent to %s for now: %s", self._archive, error)
+                told = str(error)
+                await asyncio.sleep(_PATIENCE)
+            except Exception:
+                _log.exception("Sending to %s failed unexpectedly.", self._archive)
+                going = False
+            else:
+                going = self._woken.is_set()  # by who came when this was about to end
+
+    async def _run_once(self) -> None:
         lock = await self._lock()
         if lock is None:
             return  # another process sends; whoever waits for a job comes by again
@@ -139,17 +169,15 @@ class Sender:
         try:
             await in_pool(self._adopt)
             await self._send_all()
-        except OutboxError as error:
-            _log.error("Nothing can be sent to %s: %s", self._client.base_url, error)
-        except Exception:
-            _log.exception("Sending to %s failed unexpectedly.", self._client.base_url)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.gather(*self._books, return_exceptions=True)
-            self._put_back()
-            lock.release()
+            # In the pool, for a locked database is waited for; and nobody adopts it meanwhile.
+            putting = loop.submit(self._put_back)
+            putting.add_done_callback(lambda _: lock.release())
+            await asyncio.shield(asyncio.wrap_future(putting))
 
     async def _lock(self) -> Lock | None:
         taking = loop.submit(self._outbox.sender_lock)
@@ -161,15 +189,14 @@ class Sender:
 
     def _adopt(self) -> None:
         """Queue what a dead sender left; tried before, it is asked for before it is sent."""
-        for copy in self._outbox.folder.glob(_HELD.format("*")):
-            copy.unlink(missing_ok=True)
+        self._prover.sweep()
         self._outbox.settle(
             [Outcome(item=one.id, state="queued") for one in self._outbox.orphans()]
         )
 
     def _put_back(self) -> None:
-        """Queue what was under way when this was ended."""
-        with contextlib.suppress(OutboxError):
+        """Queue what was under way when this was ended; if that cannot be, it is adopted later."""
+        with contextlib.suppress(OutboxError, ValueError):
             self._outbox.settle([Outcome(item=item, state="queued") for item in self._under_way])
         self._under_way.clear()
 
@@ -180,18 +207,30 @@ class Sender:
             while True:
                 self._woken.clear()
                 waits = await self._begin()
-                if not self._tasks:
-                    if self._unproven:
-                        self._start(self._prove())
-                    elif waits is None:
-                        return
+                if waits is None and not self._tasks:
+                    return
                 await self._pause(_TICK if waits is None else min(waits, _TICK))
         finally:
             telling.cancel()
 
     async def _begin(self) -> float | None:
         """Begin as many requests as there may be; return when to look again."""
-        while len(self._tasks) < self._at_once:
+        waits = await self._begin_requests()
+        if self._trouble is not None:
+            raise self._trouble
+        if self._unproven and not self._tasks:
+            self._start(self._prove())
+        return waits
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await work; an outbox that cannot be written ends all sending, not this alone."""
+        try:
+            await work
+        except OutboxError as error:
+            self._trouble = error
+
+    async def _begin_requests(self) -> float | None:
+        while len(self._tasks) < self._at_once and self._trouble is None:
             rest = self._rest_until - time.monotonic()
             if rest > 0:
                 return rest
@@ -207,7 +246,7 @@ class Sender:
         return _TICK
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._watched(work))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -228,40 +267,82 @@ class Sender:
         """Bring objects of one study to the archive, and settle what comes of it."""
         left = {item.id: item for item in group}
         try:
-            for item, outcome in await self._held_before(group):
-                await self._settle([outcome])
-                del left[item.id]
-            if left:
-                rest = list(left.values())
-                answer = await self._client.store(
-                    [Sendable(item.path, item.size) for item in rest],
-                    study=rest[0].study_uid,
-                    on_bytes=self._counter(rest),
-                )
-                self._failures = 0
-                await self._take(rest, answer)
-        except TooLarge as error:
-            await self._settle(self._smaller(list(left.values()), error))
+            await self._leave(left, await self._prover.held(group))
+            await self._bring(left)
         except FileChanged as error:
-            await self._settle(
-                Outcome(item=item.id, state="failed", reason=str(error))
-                if item.path == error.path
-                else Outcome(item=item.id, state="queued")
-                for item in left.values()
+            await self._leave(
+                left,
+                [
+                    Outcome(item=item.id, state="failed", reason=str(error))
+                    if item.path == error.path
+                    else Outcome(item=item.id, state="queued")
+                    for item in left.values()
+                ],
             )
         except ArchiveError as error:
             self._rest_after(error)
             now = time.time()
-            await self._settle(broken_off(item, error, now) for item in left.values())
+            await self._leave(left, [broken_off(item, error, now) for item in left.values()])
         except OutboxError:
             raise
         except Exception as error:
             _log.exception("Sending failed unexpectedly.")
             now = time.time()
             words = f"sending it failed unexpectedly ({type(error).__name__}: {error})"
-            await self._settle(
-                again(item, now, words) for item in left.values() if item.id in self._under_way
+            await self._leave(left, [again(item, now, words) for item in left.values()])
+
+    async def _leave(self, left: dict[int, ItemRow], outcomes: list[Outcome]) -> None:
+        """Settle objects of a request, which are then no more among those that are left."""
+        for outcome in outcomes:
+            del left[outcome.item]
+        await self._settle(outcomes)
+
+    async def _bring(self, left: dict[int, ItemRow]) -> None:
+        """Send what is left of a group in one request, or, if it is refused as such, in parts."""
+        if not left:
+            return
+        items = list(left.values())
+        try:
+            answer = await self._client.store(
+                [Sendable(item.path, item.size) for item in items],
+                study=items[0].study_uid,
+                on_bytes=self._counter(items),
             )
+        except ArchiveError as error:
+            if not is_of_the_objects(error, items):
+                raise
+            await self._refused(left, error)
+            return
+        self._failures = 0
+        said = claims(items, answer)
+        if not self._unproven:
+            self._unproven_since = time.monotonic()
+        for claim in said:
+            if claim.stored:
+                self._unproven.append(claim)
+                del left[claim.item.id]
+        doubtful = [claim for claim in said if not claim.stored]
+        if doubtful:
+            await self._leave(left, await self._prover.judged(doubtful))
+
+    async def _refused(self, left: dict[int, ItemRow], error: ArchiveError) -> None:
+        """Find the object for which a request was refused: the others shall arrive."""
+        if isinstance(error, TooLarge):
+            self._most_bytes = max(1, sum(item.size for item in left.values()) // 2)
+        else:  # some refuse what they have stored
+            await self._leave(left, await self._prover.arrived(list(left.values())))
+        if len(left) < 2:
+            await self._leave(left, [_alone(item, error) for item in left.values()])
+            return
+        items = list(left.items())
+        for part in (items[: len(items) // 2], items[len(items) // 2 :]):
+            half = dict(part)
+            try:
+                await self._bring(half)
+            finally:  # what is left of it stays left of the whole
+                for item, _ in part:
+                    if item not in half:
+                        del left[item]
 
     def _counter(self, items: Sequence[ItemRow]) -> Callable[[int], None]:
         """Return what notes the bytes that have left, by job: in the order of the objects."""
@@ -276,89 +357,15 @@ class Sender:
 
         return note
 
-    def _smaller(self, items: list[ItemRow], error: TooLarge) -> list[Outcome]:
-        """Ask for smaller groups; an object that is too large by itself has failed."""
-        if len(items) > 1:
-            self._most_bytes = max(1, sum(item.size for item in items) // 2)
-            return [Outcome(item=item.id, state="queued") for item in items]
-        words = f"the archive does not take {items[0].size:,} bytes in one request"
-        return [Outcome(item=items[0].id, state="failed", reason=words, comment=error.body)]
-
     def _rest_after(self, error: ArchiveError) -> None:
         """Leave an archive alone for a while that cannot answer, whatever else waits for it."""
         if not isinstance(error, (Unreachable, Busy)):
             return
         self._failures += 1
-        asked = getattr(error, "retry_after", None) or 0.0
+        asked = min(getattr(error, "retry_after", None) or 0.0, LONGEST_WAIT)
         self._rest_until = time.monotonic() + max(asked, wait_before(self._failures))
 
-    # What the archive holds -----------------------------------------------------------------
-
-    async def _held_before(self, group: Sequence[ItemRow]) -> list[tuple[ItemRow, Outcome]]:
-        """Return what becomes of the objects that the archive has already."""
-        uncertain = any(item.tries > 1 for item in group)
-        listed = await self._holdings.among(group, fresh=uncertain)
-        held = [item for item in group if listed and item.instance_uid in listed]
-        outcomes = [(item, await self._compared(item)) for item in held]
-        return [(item, outcome) for item, outcome in outcomes if outcome is not None]
-
-    async def _compared(self, item: ItemRow, claim: Claim | None = None) -> Outcome | None:
-        """Return what becomes of an object that the archive lists; None if it has it not."""
-        copy = self._outbox.folder / _HELD.format(uuid.uuid4().hex)
-        sent_before = item.tries > 1 or claim is not None
-        try:
-            await self._client.instance(item.study_uid, item.series_uid, item.instance_uid, copy)
-            differs = await in_pool(difference, item.path, copy)
-        except NotFound:
-            return None
-        except Unauthorized as error:
-            if error.status != 403:
-                raise
-            # It may be stored there, and not be read.
-            said = "the archive lists it and does not let it be read, so it was not compared"
-            return Outcome(
-                item=item.id,
-                state="stored" if sent_before else "held",
-                warnings=(said,),
-                proof="listed",
-            )
-        except OSError as error:
-            if isinstance(error, ArchiveError):
-                raise
-            words = f"what the archive holds could not be compared ({error.strerror or error})"
-            return again(item, time.time(), words)
-        finally:
-            copy.unlink(missing_ok=True)
-        if differs:
-            return Outcome(
-                item=item.id,
-                state="failed",
-                code=None if claim is None else claim.code,
-                reason=f"the archive holds another object with this UID; it differs in {differs}",
-                comment="" if claim is None else claim.comment,
-            )
-        return Outcome(
-            item=item.id,
-            state="stored" if sent_before else "held",
-            warnings=() if claim is None else claim.warnings,
-            proof="compared",
-        )
-
-    async def _take(self, items: Sequence[ItemRow], answer: Answer) -> None:
-        """Settle what an answer leaves no doubt of; what it says is stored is proven later."""
-        said = claims(items, answer)
-        doubtful = [claim for claim in said if not claim.stored]
-        if not self._unproven:
-            self._unproven_since = time.monotonic()
-        self._unproven += [claim for claim in said if claim.stored]
-        if not doubtful:
-            return
-        listed = await self._holdings.among([claim.item for claim in doubtful], fresh=True)
-        for claim in doubtful:
-            outcome = None
-            if listed is not None and claim.item.instance_uid in listed:
-                outcome = await self._compared(claim.item, claim)
-            await self._settle([outcome or claim.refused(time.time())])
+    # Proof ----------------------------------------------------------------------------------
 
     def _proof_is_due(self) -> bool:
         age = time.monotonic() - self._unproven_since
@@ -379,28 +386,16 @@ class Sender:
         while waiting and lags:
             await asyncio.sleep(lags.pop(0))
             try:
-                listed = await self._holdings.among([one.item for one in waiting], fresh=True)
+                outcomes = await self._prover.proven(waiting)
             except ArchiveError:  # what was sent is sent; the proof can wait
                 failures += 1
                 lags.insert(0, wait_before(failures))
                 continue
-            proof = "answer" if listed is None else "listed"
-            seen = [one for one in waiting if listed is None or one.item.instance_uid in listed]
-            await self._settle(
-                Outcome(
-                    item=one.item.id,
-                    state="stored",
-                    code=one.code,
-                    comment=one.comment,
-                    warnings=one.warnings,
-                    proof=proof,
-                )
-                for one in seen
-            )
-            self._holdings.add(one.item for one in seen)
-            waiting = [one for one in waiting if one.item.id in self._under_way]
+            await self._settle(outcomes)
+            settled = {outcome.item for outcome in outcomes}
+            waiting = [one for one in waiting if one.item.id not in settled]
         now = time.time()
-        await self._settle(one.refused(now) for one in waiting)
+        await self._settle(one.refused(now, asked=True) for one in waiting)
 
     # Keeping account ------------------------------------------------------------------------
 
@@ -438,6 +433,14 @@ class Sender:
                 with contextlib.suppress(OutboxError):
                     await in_pool(self._outbox.tell, fresh, time.time())
                 told |= fresh
+
+
+def _alone(item: ItemRow, error: ArchiveError) -> Outcome:
+    """Return that an object has failed that was refused by itself."""
+    words = error.message
+    if isinstance(error, TooLarge):
+        words = f"the archive does not take {item.size:,} bytes in one request"
+    return Outcome(item=item.id, state="failed", reason=words, comment=error.body)
 
 
 def _give_back(taking: Future[Lock | None]) -> None:

@@ -14,7 +14,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from wsiweb.errors import Busy, ProtocolError, Unreachable
+from wsiweb.errors import Busy, ProtocolError, TooLarge, Unreachable
 from wsiweb.outbox.rows import Outcome
 from wsiweb.wire.reasons import meaning
 
@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from wsiweb.outbox.rows import ItemRow
     from wsiweb.wire.receipts import Answer
 
-__all__ = ["GIVE_UP", "REFUSALS", "Claim", "again", "broken_off", "claims", "later", "wait_before"]
+__all__ = [
+    "GIVE_UP",
+    "REFUSALS",
+    "Claim",
+    "again",
+    "broken_off",
+    "claims",
+    "is_of_the_objects",
+    "later",
+    "passes",
+    "unproven",
+    "wait_before",
+]
 
 REFUSALS = 8
 """Times that an archive may refuse an object before it is not sent again."""
@@ -37,7 +49,13 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 600.0  # seconds
 _MOST_TRIES = 10 + int(GIVE_UP / _LONGEST_WAIT)
 _MENDABLE = frozenset({408, 425, 500, 502, 504})
 _FULL = 507
+_OF_THE_CONTENT = frozenset({400, 422})
+_ANY_FAULT = 500
 _UNMENTIONED = "the archive's answer does not mention it, and it does not list it"
+_UNKNOWN = (
+    "the archive's answer does not say whether it stored it, and it cannot be asked: it does not "
+    "let you search. It was not sent again, lest it be stored twice"
+)
 _UNLISTED = "the archive said that it stored it, and does not list it"
 
 
@@ -61,13 +79,25 @@ class Claim:
     comment: str = ""
     warnings: tuple[str, ...] = ()
 
-    def refused(self, now: float) -> Outcome:
-        """Return what becomes of the object, now that the archive is known not to hold it."""
-        if self.stored or self.code is None:
-            words = _UNLISTED if self.stored else _UNMENTIONED
-            return again(self.item, now, words, code=self.code, comment=self.comment)
+    def refused(self, now: float, *, asked: bool) -> Outcome:
+        """Return what becomes of the object, which the archive is not known to hold.
+
+        Parameters
+        ----------
+        now : float
+            Seconds since 1970.
+        asked : bool
+            Whether the archive was asked for it. Where that cannot be, only what it refuses by
+            name is sent again: some archives lose what they have when they get it twice.
+        """
+        if self.stored:
+            return again(self.item, now, _UNLISTED, code=self.code, comment=self.comment)
+        if self.code is None:
+            if not asked:
+                return _failed(self.item, _UNKNOWN, None, self.comment)
+            return again(self.item, now, _UNMENTIONED, comment=self.comment)
         means = meaning(self.code)
-        if means.then == "never":
+        if means.then == "never" or (means.then == "look" and not asked):
             return _failed(self.item, means.words, self.code, self.comment)
         put_off = later if means.then == "later" else again
         return put_off(self.item, now, means.words, code=self.code, comment=self.comment)
@@ -150,6 +180,12 @@ def later(
     )
 
 
+def passes(error: ArchiveError) -> bool:
+    """Whether the reason for which a request failed may pass, and lies not in what was asked."""
+    passing = isinstance(error, (Busy, Unreachable, ProtocolError))
+    return passing or error.status in _MENDABLE or error.status == _FULL
+
+
 def broken_off(item: ItemRow, error: ArchiveError, now: float) -> Outcome:
     """Return what becomes of an object when its whole request failed.
 
@@ -171,9 +207,25 @@ def broken_off(item: ItemRow, error: ArchiveError, now: float) -> Outcome:
         return replace(outcome, next_try=min(outcome.next_try, now + _FIRST_WAIT))
     if error.status == _FULL:
         return later(item, now, words, comment=error.body)
-    if error.status in _MENDABLE or isinstance(error, ProtocolError):
+    if passes(error):
         return again(item, now, words, comment=error.body)
     return _failed(item, words, None, error.body)
+
+
+def unproven(claim: Claim, error: ArchiveError) -> Outcome:
+    """Return what becomes of an object of which the archive will not say whether it holds it.
+
+    Its copy is kept: when it is sent again, the archive is asked again before.
+    """
+    words = f"the archive said that it stored it; whether it did, it would not say: {error.message}"
+    return _failed(claim.item, words, claim.code, error.body)
+
+
+def is_of_the_objects(error: ArchiveError, items: Sequence[ItemRow]) -> bool:
+    """Whether a request may have failed for one of its objects, and parts of it may not fail."""
+    if isinstance(error, TooLarge) or error.status in _OF_THE_CONTENT:
+        return True
+    return error.status == _ANY_FAULT and all(item.refusals > 1 for item in items)
 
 
 def _failed(item: ItemRow, reason: str, code: int | None, comment: str) -> Outcome:

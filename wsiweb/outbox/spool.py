@@ -251,6 +251,7 @@ def sweep(spool: Path, wanted: Callable[[str], set[int]]) -> None:
             if not names:
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            for path in folder.iterdir():
-                if path.name not in names:
-                    path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # a sender has just settled its last copy
+                for path in folder.iterdir():
+                    if path.name not in names:
+                        path.unlink(missing_ok=True)

@@ -59,13 +59,17 @@ def put_in_order(database: Database, spool: Path) -> None:
 
 
 def _fail_lost(database: Database, waiting: Sequence[ItemRow]) -> None:
-    lost = [(one.id, f"its copy is gone: {one.path}") for one in waiting if _is_gone(one.path)]
+    lost = [(one.id, _how_lost(one)) for one in waiting if _is_gone(one.path)]
     if not lost:
         return
     now = time.time()
     with database.writing() as db:
         for item, reason in lost:
             queries.fail_waiting(db, item, reason, now)
+
+
+def _how_lost(item: ItemRow) -> str:
+    return f"its copy is gone: {item.path}" if item.kept else _INTERRUPTED
 
 
 def _is_gone(path: Path) -> bool:
@@ -87,7 +91,6 @@ def run_elsewhere(
     intake: Callable[[], Lock],
     job: Mapping[str, Any],
     planned: Iterable[Planned],
-    owner: str,
 ) -> Generator[str]:
     """List a job that is done within the block; see `wsiweb.outbox.Outbox.running`."""
     name = uuid.uuid4().hex[:12]
@@ -100,7 +103,6 @@ def run_elsewhere(
             "instance": one.instance_uid,
             "size": one.size,
             "state": "sending",
-            "owner": owner,
         }
         for number, one in enumerate(planned, start=1)
     ]

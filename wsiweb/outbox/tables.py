@@ -31,7 +31,7 @@ class JobLine:
     job : JobRow
         What it is and how far.
     archive : str
-        Base URL of the archive.
+        Base URL of the archive, as people may see it.
     name : str
         What the user calls the archive; empty where it has no name.
     trouble : str

@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from wsiweb.arguments import shown, whole_number
 from wsiweb.errors import OutboxError
 from wsiweb.outbox import queries
 from wsiweb.outbox.folder import free_space
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from wsiweb.outbox.intake import Taken
     from wsiweb.outbox.spool import Spooled
 
-__all__ = ["Room", "checked_options", "take_in"]
+__all__ = ["Room", "checked_options", "checked_priority", "checked_title", "take_in"]
 
 _LEFT_FREE = 2**30  # bytes that others may need on that disk
+_HIGHEST = 10**15  # a priority that SQLite and JSON keep as it is
 
 
 def take_in(
@@ -65,6 +67,9 @@ def take_in(
         now = time.time()
         unfit = [one for one in left if isinstance(one, Unfit)]
         with database.writing() as db:
+            # Others take in at the same time. Each looks once more where only one is at a time;
+            # to let them wait for each other would keep one image waiting for a thousand.
+            room.check_all(queries.used(db), sum(one.found.size for one in items))
             queries.insert_job(
                 db,
                 **job,
@@ -120,15 +125,25 @@ class Room:
         OutboxError
             When there is no room.
         """
-        if self._limit is not None and self._used + size > self._limit:
-            raise OutboxError(
-                f"The outbox is full: {self._used:,} of {self._limit:,} bytes wait, and "
-                f"{size:,} more do not fit. Send or clear what waits; nothing was taken in."
-            )
+        self.check_all(self._used, size)
         if self._limit is None and free_space(self._folder) - (size - written) < _LEFT_FREE:
             raise OutboxError(
                 f"There is no room for {size:,} bytes more in {self._folder}: {_LEFT_FREE:,} bytes "
                 "of its disk are left free for others. Make room; nothing was taken in."
+            )
+
+    def check_all(self, used: int, size: int) -> None:
+        """Refuse so many bytes where, of all copies, so many are there already.
+
+        Raises
+        ------
+        OutboxError
+            When that is more than the limit.
+        """
+        if self._limit is not None and used + size > self._limit:
+            raise OutboxError(
+                f"The outbox is full: {used:,} of {self._limit:,} bytes wait, and "
+                f"{size:,} more do not fit. Send or clear what waits; nothing was taken in."
             )
 
     def took(self, size: int) -> None:
@@ -183,6 +198,37 @@ def _failed(unfit: Sequence[Unfit], last: int, now: float) -> list[dict[str, Any
         }
         for number, one in enumerate(unfit, start=last + 1)
     ]
+
+
+def checked_title(given: Any) -> str:
+    """Return what a job is called.
+
+    Raises
+    ------
+    ValueError
+        When it is no text.
+    """
+    if not isinstance(given, str):
+        raise ValueError(f"title is a text, not {shown(given)}.")  # noqa: TRY004 - as elsewhere
+    return given
+
+
+def checked_priority(given: Any) -> int:
+    """Return the priority of a job.
+
+    Raises
+    ------
+    ValueError
+        When it is no whole number, or too large a one to be kept.
+    """
+    words = f"priority is a whole number from {-_HIGHEST:,} to {_HIGHEST:,}, not {shown(given)}."
+    try:
+        priority = whole_number(given, "priority")
+    except ValueError:
+        raise ValueError(words) from None
+    if abs(priority) > _HIGHEST:
+        raise ValueError(words)
+    return priority
 
 
 def checked_options(given: Mapping[str, Any] | None) -> dict[str, Any]:

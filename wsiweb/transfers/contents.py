@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from wsiweb.errors import ArchiveError, Busy, NotFound, ProtocolError, Unauthorized, Unreachable
 from wsiweb.wire.query import Query
-from wsiweb.wire.uris import is_uid
+from wsiweb.wire.uris import is_uid, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from wsiweb.client.client import DicomwebClient
     from wsiweb.wire.dicomjson import Attributes
 
-__all__ = ["Listed", "contents"]
+__all__ = ["NOT_COMPARED", "Listed", "contents"]
+
+NOT_COMPARED = (
+    "it was not compared: only what is listed of it is known to be the same (class, rows, columns, "
+    "frames)"
+)
+"""Warning about an object that is taken to be there already, and was not looked at."""
 
 _COUNT = "NumberOfSeriesRelatedInstances"
 _SHAPE = ("Rows", "Columns", "NumberOfFrames", "BitsAllocated")
@@ -110,7 +116,7 @@ async def contents(client: DicomwebClient, study: str, series: str | None = None
         found += await _of_series(client, study, uid, count)
     if not found:
         which = f"study {study}" if series is None else f"series {series} in study {study}"
-        raise NotFound(f"The archive {client.base_url} has no {which}.")
+        raise NotFound(f"The archive {shown(client.base_url)} has no {which}.")
     return found
 
 
@@ -146,8 +152,8 @@ async def _of_series(client: DicomwebClient, study: str, series: str, count: int
         found = max(found, headers, key=len)
     if len(found) < count:
         raise ProtocolError(
-            f"The archive {client.base_url} says that series {series} has {count} objects, and "
-            f"names {len(found)} of them. Nothing was begun: some would be left out."
+            f"The archive {shown(client.base_url)} says that series {series} has {count} objects, "
+            f"and names {len(found)} of them. Nothing was begun: some would be left out."
         )
     return found
 

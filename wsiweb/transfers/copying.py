@@ -1,8 +1,10 @@
 """Objects of one archive copied into another: fetched, handed to the outbox of the other, proven.
 
 A few objects at a time are on this machine, however many there are. What the other lists already is
-not fetched; so a copy that is begun again, whatever ended it, fetches only the rest. What waits in
-the outbox since then is not fetched again either: it is followed to its end.
+fetched all the same, and compared: a list does not tell whether two objects of one UID are equal.
+Only what a copy from the same archive brought there before is known to be; so a copy that is begun
+again, whatever ended it, fetches only the rest. What waits in the outbox since then is not fetched
+again either: it is followed to its end.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from wsiweb.loop import in_pool
 from wsiweb.outbox.intake import examine
 from wsiweb.outbox.rows import Outcome
 from wsiweb.server.placing import Workspace, sweep
-from wsiweb.transfers.contents import contents
+from wsiweb.transfers.contents import NOT_COMPARED, contents
 from wsiweb.transfers.downloading import planned
 from wsiweb.transfers.fetching import AT_ONCE, Fetcher, NotFetched
+from wsiweb.wire.uris import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from wsiweb.client.client import DicomwebClient
@@ -53,7 +56,7 @@ def copy(
     *,
     studies: Sequence[str],
     series: str | None = None,
-    verify: bool = False,
+    verify: bool | None = None,
 ) -> str:
     """Begin a job that copies studies into another archive.
 
@@ -71,8 +74,10 @@ def copy(
         UIDs.
     series : str, optional
         UID of a series, of which alone objects are copied.
-    verify : bool
-        Whether to fetch what the other archive lists already as well, and compare it.
+    verify : bool, optional
+        Whether to fetch what the other archive lists already as well, and compare it. By default
+        all of it but what was copied from the same archive before. If not, a warning says of each
+        object that it was not compared.
 
     Returns
     -------
@@ -88,6 +93,7 @@ def copy(
     OutboxError
         When the job cannot be listed.
     """
+    origin = shown(source.base_url)
     wanted = [one for study in studies for one in loop.run(contents(source, study, series))]
     held: dict[str, Listed] = {}
     for study in studies:
@@ -96,9 +102,13 @@ def copy(
     async def work(course: Course) -> None:
         workspace = await in_pool(_opened, outbox.folder)
         try:
-            known = {} if verify else {one.instance_uid: one for one in wanted}
+            proven = set() if verify else await in_pool(_copied_before, outbox, origin)
+            alike = {one.instance_uid for one in wanted if _agrees(held.get(one.instance_uid), one)}
+            believed: dict[str, tuple[str, ...]] = dict.fromkeys(alike & proven, ())
+            if verify is False:
+                believed |= dict.fromkeys(alike - proven, (NOT_COMPARED,))
             under_way = _Copy(course, outbox, target, Fetcher(source), workspace.path)
-            await under_way.run(known, held)
+            await under_way.run(believed)
         finally:
             await in_pool(workspace.close)
 
@@ -107,9 +117,9 @@ def copy(
         outbox,
         "copy",
         work,
-        title=f"copy of {which if series is None else f'series {series}'} from {source.base_url}",
+        title=f"copy of {which if series is None else f'series {series}'} from {origin}",
         planned=planned(wanted),
-        options={"from": source.base_url},
+        options={"from": origin},
     )
 
 
@@ -121,6 +131,26 @@ async def _held(target: DicomwebClient, study: str, series: str | None) -> dict[
         raise
     except ArchiveError:  # none, or no answer; whoever sends compares what turns out to be there
         return {}
+
+
+def _agrees(held: Listed | None, wanted: Listed) -> bool:
+    return held is not None and held.agrees(wanted)
+
+
+def _copied_before(outbox: Outbox, origin: str) -> set[str]:
+    """Return what earlier copies from the same archive stored, or compared and found equal."""
+    found: set[str] = set()
+    for job in outbox.jobs(kinds=("copy",)):
+        if job.options.get("from") != origin:
+            continue
+        with contextlib.suppress(OutboxError):  # it was cleared this moment
+            found |= {
+                item.instance_uid
+                for item in outbox.items(job.id, ("stored", "held"))
+                # Of what was stored with a warning nobody knows: it may have been changed.
+                if not item.warnings and (item.state == "stored" or item.proof == "compared")
+            }
+    return found
 
 
 def _opened(folder: Path) -> Workspace:
@@ -149,21 +179,20 @@ class _Copy:
         self._handing = asyncio.Lock()
         self._broken: ArchiveError | None = None
 
-    async def run(self, known: dict[str, Listed], held: dict[str, Listed]) -> None:
+    async def run(self, believed: Mapping[str, tuple[str, ...]]) -> None:
         """Copy what is left to be done.
 
         Parameters
         ----------
-        known : dict of str to Listed
-            Objects as they are listed where they come from, as far as that is to be believed.
-        held : dict of str to Listed
-            Those of the other archive.
+        believed : mapping of str to tuple of str
+            UIDs of objects that are there already, and are not to be looked at; with what is to be
+            said of each.
         """
         left = list(self._course.left.values())
         await self._course.settle(
-            Outcome(item=item.id, state="held", proof="listed")
+            Outcome(item=item.id, state="held", proof="listed", warnings=believed[uid])
             for item in left
-            if (uid := item.instance_uid) in held and uid in known and held[uid].agrees(known[uid])
+            if (uid := item.instance_uid) in believed
         )
         parts = await in_pool(self._waiting)
         waiting = {item.id for items in parts.values() for item in items}
@@ -319,7 +348,7 @@ class _Copy:
         for study in {item.study_uid for item in left}:
             listed |= (await _held(self._client, study, None)).keys()
         await self._course.settle(
-            Outcome(item=item.id, state="stored", proof="listed")
+            Outcome(item=item.id, state="stored", proof="listed", warnings=(NOT_COMPARED,))
             if item.instance_uid in listed
             else Outcome(item=item.id, state="failed", reason="it was cleared from the outbox")
             for item in left

@@ -94,7 +94,7 @@ class Course:
 
     async def stop(self, reason: str) -> None:
         """Settle what is left: cancelled where that was asked for, failed else."""
-        state = "failed" if self._going else "queued"  # which becomes cancelled
+        state = "failed" if self._going else "queued"  # which becomes cancelled, see Outbox.running
         with contextlib.suppress(OutboxError, ValueError):  # whoever ends the job writes the rest
             await self.settle(
                 [Outcome(item=item, state=state, reason=reason) for item in list(self.left)]

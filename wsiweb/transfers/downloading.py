@@ -13,7 +13,7 @@ from wsiweb import loop
 from wsiweb.errors import ProtocolError
 from wsiweb.loop import in_pool
 from wsiweb.outbox.rows import Outcome, Planned
-from wsiweb.transfers.contents import Listed, contents
+from wsiweb.transfers.contents import NOT_COMPARED, Listed, contents
 from wsiweb.transfers.fetching import AT_ONCE, Fetcher, NotFetched
 from wsiweb.transfers.shelf import Shelf, understood
 from wsiweb.wire.dicomjson import Attributes
@@ -55,7 +55,8 @@ def download(
     study, series : str
         UIDs.
     verify : bool
-        Whether to fetch what is there already as well, and compare it.
+        Whether to fetch what is there already as well, and compare it; else a warning says that it
+        was not.
 
     Returns
     -------
@@ -158,4 +159,5 @@ class _Download:
         mine = Listed.of(header, scanned.study_uid, scanned.series_uid)
         if not mine.agrees(self._listed[item.instance_uid]):
             return None
-        return Outcome(item=item.id, state="held", proof="listed", size=size)
+        warnings = (NOT_COMPARED,)
+        return Outcome(item=item.id, state="held", proof="listed", warnings=warnings, size=size)

@@ -1,7 +1,8 @@
 """The archive that a user has on this machine: a folder of wsiweb's own.
 
 Such a folder is known by a mark in it, which is made while it is empty. Only there may objects be
-removed: in any other folder the files are the user's, and are never deleted.
+removed: in any other folder the files are the user's, and are never deleted. Within it, what lies
+where wsiweb puts it is the archive's: who put it there, no file tells.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ from wsiweb.wire.uris import Resource
 if TYPE_CHECKING:
     from wsiweb.server.index import Instance
 
-__all__ = ["is_local", "local_folder", "make_local", "mark_if_empty", "remove_objects"]
+__all__ = [
+    "check_removable",
+    "is_local",
+    "local_folder",
+    "make_local",
+    "mark_if_empty",
+    "remove_objects",
+]
 
 _MARK = ".wsiweb-archive"
 _WORDS = (
-    "This folder is an archive of wsiweb. The files in <study>/<series>/ were put there by it,\n"
-    "and `wsiweb remove` deletes them.\n"
+    "This folder is an archive of wsiweb. A file <study>/<series>/<instance>.dcm in it belongs to\n"
+    "it, whoever put it there, and `wsiweb remove` deletes it.\n"
 )
 _NAMED = 3  # files that a message names
 
@@ -94,32 +102,51 @@ def remove_objects(folder: Path, study: str, series: str | None = None) -> int:
     Raises
     ------
     ValueError
-        When the folder is no archive of wsiweb's own, or one of the files was not put there by it;
-        nothing is deleted then. Also for what is no UID.
+        When the folder is no archive of wsiweb's own, or one of the files lies elsewhere than
+        wsiweb puts it; nothing is deleted then. Also for what is no UID.
     NotFound
         When the archive has no such study or series.
     OSError
         When a file cannot be deleted; those before it are.
     """
+    _check_folder(folder, study, series)
+    store = Store(folder.absolute())
+    with contextlib.closing(store), alone_in(folder):
+        found = _removable(store, study, series)
+        for one in found:
+            Path(one.path).unlink(missing_ok=True)
+        _tidy({Path(one.path).parent for one in found})
+        store.refresh(force=True)
+    return len(found)
+
+
+def check_removable(folder: Path, study: str, series: str | None = None) -> None:
+    """Refuse what `remove_objects` would refuse; for who asks a user before.
+
+    Parameters and errors as there.
+    """
+    _check_folder(folder, study, series)
+    with contextlib.closing(Store(folder.absolute())) as store:
+        _removable(store, study, series)
+
+
+def _check_folder(folder: Path, study: str, series: str | None) -> None:
     _ = Resource(study, series)  # refuses UIDs that are none
     if not is_local(folder):
         raise ValueError(
             f"{folder} is not an archive that wsiweb made: its files are yours, and are not "
             "deleted. (wsiweb makes one of a new or empty folder that something is imported into.)"
         )
-    store = Store(folder.absolute())
-    with contextlib.closing(store), alone_in(folder):
-        store.refresh(force=True)
-        found = store.index.instances(study, series)
-        if not found:
-            which = f"study {study}" if series is None else f"series {series} in study {study}"
-            raise NotFound(f"The archive {folder} has no {which}.")
-        _check_ours(store.folder, found)
-        for one in found:
-            Path(one.path).unlink(missing_ok=True)
-        _tidy({Path(one.path).parent for one in found})
-        store.refresh(force=True)
-    return len(found)
+
+
+def _removable(store: Store, study: str, series: str | None) -> list[Instance]:
+    store.refresh(force=True)
+    found = store.index.instances(study, series)
+    if not found:
+        which = f"study {study}" if series is None else f"series {series} in study {study}"
+        raise NotFound(f"The archive {store.folder} has no {which}.")
+    _check_ours(store.folder, found)
+    return found
 
 
 def _check_ours(folder: Path, found: list[Instance]) -> None:
@@ -128,8 +155,8 @@ def _check_ours(folder: Path, found: list[Instance]) -> None:
     if foreign:
         more = f" and {len(foreign) - _NAMED} others" if len(foreign) > _NAMED else ""
         raise ValueError(
-            f"These files were not put there by wsiweb: {', '.join(foreign[:_NAMED])}{more}. "
-            "Move them away first; nothing was deleted."
+            f"These files are not where wsiweb puts them: {', '.join(foreign[:_NAMED])}{more}. "
+            "Move them out of the archive first; nothing was deleted."
         )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from wsiweb.wire.forms import datasets_of, decoded
-from wsiweb.wire.reasons import Meaning, Then, meaning
+from wsiweb.wire.reasons import Meaning, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,20 +59,6 @@ class Verdict:
     code: int | None = None
     comment: str = ""
     warning: bool = False
-
-    @property
-    def then(self) -> Then:
-        """What this calls for; a failure without a reason, or with a warning's, calls for a look.
-
-        Examples
-        --------
-        >>> Verdict(instance_uid="1.2", stored=False, code=0xA900).then
-        'never'
-        """
-        if self.stored:
-            return "stored"
-        then = "look" if self.code is None else meaning(self.code).then
-        return "look" if then == "stored" else then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +212,8 @@ class InstanceReceipt:
     instance_uid : str
         SOP Instance UID.
     state : {"stored", "already there", "failed", "cancelled", "queued"}
-        "already there" means that the archive held an equal object before.
+        "already there" means that the archive held the object before, and that it is equal; with
+        the proof "listed", as far as is known, see the warnings.
     code : int or None
         The FailureReason or WarningReason that the archive gave last.
     reason : str

@@ -6,6 +6,7 @@ it, so that the client and the embedded server cannot disagree.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass, replace
@@ -17,7 +18,16 @@ from wsiweb.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Aspect", "Resource", "is_loopback", "is_uid", "rebase", "split_base"]
+__all__ = [
+    "Aspect",
+    "Resource",
+    "hides_secret",
+    "is_loopback",
+    "is_uid",
+    "rebase",
+    "shown",
+    "split_base",
+]
 
 Aspect = Literal[
     "", "studies", "series", "instances", "metadata", "frames", "rendered", "thumbnail", "bulkdata"
@@ -31,6 +41,12 @@ _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _ODD_IN_HOST = re.compile(r"[\s\\<>\"{}|^`\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SUBDELIMITERS = "!$&'()*+,;="  # mean themselves in a path (RFC 3986 2.2)
+_BEFORE_SECRETS = frozenset({"link", "token"})  # Kheops: /api/link/TOKEN/studies
+_HIDDEN = re.compile(r"hidden-[0-9a-f]{8}")
+_BY_CHANCE = re.compile(
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a JSON web token, or anything long as nobody would call a folder
+    r"|(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9].*[A-Za-z])(?:[\w~+=-]|%[0-9A-Fa-f]{2}){20,}"
+)
 _FRAMES = re.compile(r"[0-9]{1,10}(?:,[0-9]{1,10})*")
 
 
@@ -227,6 +243,52 @@ def split_base(url: str) -> str:
         raise ValueError("The base URL of an archive has neither query (?) nor fragment (#).")
     path = quote(parts.path.rstrip("/"), safe="/%:@~" + _SUBDELIMITERS)
     return urlunsplit((parts.scheme, parts.netloc.lower(), path, "", ""))
+
+
+def shown(url: str) -> str:
+    """Return a URL as people may see it: on a screen, in a log, a report or a database.
+
+    Some archives are entered by a secret in the path. It is replaced by a few characters of its
+    hash, so that two such archives are still told apart. What is shown cannot be connected to.
+
+    Parameters
+    ----------
+    url : str
+        A base URL, or one below it. A folder's is returned as it is.
+
+    Examples
+    --------
+    >>> shown("https://kheops.lab/api/link/qoPiTk0PNBHPEGZ4zCRXzk/studies")
+    'https://kheops.lab/api/link/hidden-eea01eb6/studies'
+    >>> shown("https://pacs.lab/dicom-web")
+    'https://pacs.lab/dicom-web'
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        return url
+    path, mark, query = url.partition("?")
+    steps = path.split("/")
+    first = 3  # behind the scheme, nothing, and the host
+    for at in range(first, len(steps)):
+        if _is_secret(steps[at], steps[at - 1] if at > first else ""):
+            steps[at] = f"hidden-{hashlib.sha256(steps[at].encode()).hexdigest()[:8]}"
+    return "/".join(steps) + mark + query
+
+
+def _is_secret(step: str, before: str) -> bool:
+    if not step or step in _SEARCHES or _HIDDEN.fullmatch(step) is not None:
+        return False
+    return before.lower() in _BEFORE_SECRETS or _BY_CHANCE.fullmatch(step) is not None
+
+
+def hides_secret(url: str) -> bool:
+    """Tell whether a URL, as `shown`, lacks a secret that is needed to connect to it.
+
+    Examples
+    --------
+    >>> hides_secret("https://kheops.lab/api/link/hidden-eea01eb6")
+    True
+    """
+    return any(_HIDDEN.fullmatch(step) is not None for step in url.split("/"))
 
 
 def rebase(uri: str, base_url: str, document_url: str) -> str:
