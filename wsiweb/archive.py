@@ -2,82 +2,39 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
-import re
-import threading
 import uuid
 import warnings
-import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from wsiweb import loop, names
 from wsiweb.client.auth import as_auth
-from wsiweb.client.client import DicomwebClient
 from wsiweb.client.headers import series_headers
-from wsiweb.client.http import HttpTransport
-from wsiweb.client.in_process import AsgiTransport
-from wsiweb.client.originals import original_among
-from wsiweb.client.profile import recall
 from wsiweb.errors import NotFound
-from wsiweb.frames import Frames
 from wsiweb.listing import Listing
 from wsiweb.pixels.decode import load_codecs
 from wsiweb.pixels.headers import read_pyramid
+from wsiweb.places import Place, forget, frames_again, frames_at
+from wsiweb.searching import only_slide_of, pages, slides_query, studies_query
 from wsiweb.settings import Settings
 from wsiweb.slide import Slide
-from wsiweb.wire.query import Query, matches
 from wsiweb.wire.records import SlideRecord, Study
 from wsiweb.wire.uris import shown, split_base
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
     from wsiweb.client.auth import Auth
+    from wsiweb.frames import Frames
     from wsiweb.outbox import Outbox
     from wsiweb.outbox.jobs import Job, Jobs
     from wsiweb.outbox.sender import Sender
-    from wsiweb.pixels.pyramid import Pyramid
     from wsiweb.transfers.course import Courses
     from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["Archive", "connect"]
 
-T = TypeVar("T")
-
-# What a user may say for a DICOM keyword; keywords themselves are understood as well.
-_FILTERS = {
-    "accession_number": "AccessionNumber",
-    "container_id": "ContainerIdentifier",
-    "date": "StudyDate",
-    "description": "StudyDescription",
-    "modality": "ModalitiesInStudy",
-    "patient_id": "PatientID",
-    "patient_name": "PatientName",
-    "series_description": "SeriesDescription",
-    "series_uid": "SeriesInstanceUID",
-    "study_id": "StudyID",
-    "study_uid": "StudyInstanceUID",
-}
-_DATES = re.compile(r"\d{8}|\d{8}-(\d{8})?|-\d{8}")
-_STUDY_FIELDS = (
-    "StudyDescription",
-    "ModalitiesInStudy",
-    "NumberOfStudyRelatedSeries",
-    "NumberOfStudyRelatedInstances",
-)
-_SLIDE_FIELDS = (
-    "PatientID",
-    "PatientName",
-    "StudyDate",
-    "StudyDescription",
-    "AccessionNumber",
-    "SeriesDescription",
-    "ContainerIdentifier",
-    "NumberOfSeriesRelatedInstances",
-)
+_LOCAL = "local"  # unless another archive is called so
 
 
 def connect(
@@ -155,7 +112,7 @@ def connect(
                 "https:// or http://.)"
             )
         where = str(folder)
-    place = _Place(
+    place = Place(
         uuid.uuid4().hex,
         where,
         as_auth(auth),
@@ -165,7 +122,7 @@ def connect(
         None if store_url is None else split_base(store_url),
         None if outbox is None else Path(outbox).expanduser().absolute(),
     )
-    return Archive(place, _frames_at(place))
+    return Archive(place, frames_at(place))
 
 
 def _local_folder() -> Path:
@@ -178,82 +135,6 @@ def _local_folder() -> Path:
     return folder
 
 
-@dataclasses.dataclass(frozen=True)
-class _Place:
-    """All that another process needs to connect by itself."""
-
-    key: str
-    where: str
-    auth: Auth = dataclasses.field(repr=False)
-    ca: str | None
-    settings: Settings
-    store_auth: Auth | None = dataclasses.field(repr=False)
-    store_where: str | None
-    outbox: Path | None
-
-
-_connected: weakref.WeakValueDictionary[str, Frames] = weakref.WeakValueDictionary()
-_connecting = threading.Lock()
-_reopened: dict[str, Frames] = {}  # by place, the latest last
-_MOST_REOPENED = 4
-_LOCAL = "local"  # unless another archive is called so
-_IDLE_WHEN_STORING = 0.5  # seconds; Orthanc hangs up after 1
-
-
-def _frames_at(place: _Place) -> Frames:
-    """Return this process's connection to a place: one, however many slides come unpickled."""
-    with _connecting:
-        frames = _connected.get(place.key)
-        if frames is None:
-            transport = _transport_to(place)
-            profile = recall(transport.base_url)
-            client = DicomwebClient(
-                transport,
-                place.auth,
-                place.settings,
-                profile,
-                store_transport=_transport_for_storing(place),
-                store_auth=place.store_auth,
-            )
-            frames = _connected[place.key] = Frames(client, place.settings)
-        return frames
-
-
-def _transport_to(place: _Place) -> HttpTransport | AsgiTransport:
-    if "://" in place.where:
-        return HttpTransport(place.where, place.settings, ca=place.ca)
-    from wsiweb.server import create_app
-
-    def start() -> tuple[Any, Callable[[], None]]:
-        app = create_app(Path(place.where), stow=True)  # by `Archive.store`, nobody else asks it
-        return app, app.state.store.close
-
-    return AsgiTransport(start, Path(place.where).as_uri())
-
-
-def _transport_for_storing(place: _Place) -> HttpTransport | None:
-    """Return connections for what is stored; None for those of a folder's own application."""
-    where = place.store_where or place.where
-    if "://" not in where:
-        return None
-    return HttpTransport(where, place.settings, ca=place.ca, idle=_IDLE_WHEN_STORING)
-
-
-def _frames_again(place: _Place) -> Frames:
-    """Return the frames of a slide or a result that was pickled, perhaps in another process."""
-    frames = _connected.get(place.key)
-    if frames is None:
-        # A worker gets its slide anew with each task, and should not connect anew each time.
-        frames = _reopened[place.key] = _frames_at(place)
-        if len(_reopened) > _MOST_REOPENED:
-            _reopened.pop(next(iter(_reopened)))
-    return frames
-
-
-def _slide(place: _Place, pyramid: Pyramid, frames: Frames) -> Slide:
-    return Slide(pyramid, functools.partial(_frames_again, place), frames)
-
-
 class Archive:
     """A connection to an archive; made by `connect`.
 
@@ -261,7 +142,7 @@ class Archive:
     connections at the end; slides opened from it can then no longer be read.
     """
 
-    def __init__(self, place: _Place, frames: Frames) -> None:
+    def __init__(self, place: Place, frames: Frames) -> None:
         self._place = place
         self._frames = frames
         self._client = frames.client
@@ -299,8 +180,8 @@ class Archive:
         ValueError
             For a filter that DICOM does not know.
         """
-        query = Query.build("studies", fields=_STUDY_FIELDS, limit=limit, **_keywords(filters))
-        return Listing(lambda: self._found(query, Study.from_json))
+        query = studies_query(limit, filters)
+        return Listing(lambda: pages(self._client, query, Study.from_json))
 
     def slides(self, *, limit: int | None = None, **filters: Any) -> Listing[SlideRecord]:
         """Look for slides: series of modality SM.
@@ -317,23 +198,12 @@ class Archive:
         Listing of SlideRecord
             A lazy sequence; each record's ``open()`` opens the slide.
         """
-        keywords: dict[str, Any] = {"Modality": "SM", **_keywords(filters)}
-        if "ModalitiesInStudy" in keywords:
-            keywords["Modality"] = keywords.pop("ModalitiesInStudy")
-        study = keywords.pop("StudyInstanceUID", None)
-        query = Query.build("series", study=study, fields=_SLIDE_FIELDS, limit=limit, **keywords)
+        query = slides_query(limit, filters)
 
         def record(attributes: Attributes) -> SlideRecord:
             return SlideRecord.from_json(attributes).bound(self.open_slide)
 
-        return Listing(lambda: self._found(query, record))
-
-    async def _found(self, query: Query, make: Callable[[Attributes], T]) -> AsyncIterator[list[T]]:
-        def keep(match: Attributes) -> bool:
-            return _really_matches(match, query)
-
-        async for page in self._client.search_pages(query, keep):
-            yield [make(match) for match in page]
+        return Listing(lambda: pages(self._client, query, record))
 
     # Slides ---------------------------------------------------------------------------------
 
@@ -373,31 +243,12 @@ class Archive:
         if isinstance(study, SlideRecord):
             study, series = study.study_uid, study.series_uid
         if series is None:
-            series = await self._only_slide_of(study)
+            series = await only_slide_of(self._client, study)
         loop.submit(load_codecs)  # while the headers are on their way
         self._client.prepare()
         headers = await series_headers(self._client, study, series)
         pyramid = await loop.in_pool(read_pyramid, headers)
-        return _slide(self._place, pyramid, self._frames)
-
-    async def _only_slide_of(self, study: str) -> str:
-        fields = ("ContainerIdentifier",)
-        query = Query.build("series", fields=fields, study=study, Modality="SM")
-        found = [match async for page in self._client.search_pages(query) for match in page]
-        found = [match for match in found if _really_matches(match, query)]
-        uids = [match.text("SeriesInstanceUID") for match in found]
-        if not uids:
-            raise NotFound(f"The archive has no slide in the study {study}.")
-        if len(uids) == 1:
-            return uids[0]
-        # What was made of a slide is of the same glass; so others need not be looked at.
-        glasses = {match.text("ContainerIdentifier").strip() for match in found} - {""}
-        own = await original_among(self._client, study, uids) if len(glasses) < 2 else None
-        if own is None:
-            raise ValueError(
-                f"The study {study} has {len(uids)} slides; say which series: {', '.join(uids)}."
-            )
-        return own
+        return Slide(pyramid, functools.partial(frames_again, self._place), self._frames)
 
     # Storing --------------------------------------------------------------------------------
 
@@ -653,11 +504,12 @@ class Archive:
         return self._job(job)
 
     def _folder(self, what: str, instead: str) -> Path:
-        if "://" in self._place.where:
+        folder = self._place.folder
+        if folder is None:
             raise ValueError(
                 f"{what} a folder on this machine, and {shown(self.url)} is none. {instead}".strip()
             )
-        return Path(self._place.where)
+        return folder
 
     @functools.cached_property
     def _courses(self) -> Courses:
@@ -680,8 +532,7 @@ class Archive:
                 loop.run(self._courses.close())
             loop.run(sender.close())
             outbox.close()
-        _connected.pop(self._place.key, None)
-        _reopened.pop(self._place.key, None)
+        forget(self._place)
         if not loop.ended():  # at the end of the interpreter that is done already
             loop.run(self._client.close())
 
@@ -705,29 +556,3 @@ def _title(things: tuple[Any, ...]) -> str:
     ]
     first = next((one for one in named if isinstance(one, str) and one), type(things[0]).__name__)
     return first if len(things) == 1 else f"{first} and {len(things) - 1} more"
-
-
-def _keywords(filters: dict[str, Any]) -> dict[str, Any]:
-    date = filters.get("date")
-    if isinstance(date, str) and _DATES.fullmatch(date) is None:
-        raise ValueError(
-            f"{date!r} is no date: write 20260131, 20260101-20261231, 20260101- or -20261231."
-        )
-    return {_FILTERS.get(name, name): value for name, value in filters.items()}
-
-
-def _really_matches(match: Attributes, query: Query) -> bool:
-    """Filter again what the archive says it filtered: some ignore what they do not support.
-
-    A filter on an attribute that the archive does not return cannot be checked; that is said
-    in a warning instead of passing over it.
-    """
-    checkable = tuple(one for one in query.filters if one[0].split(".")[0] in match.tags())
-    if len(checkable) < len(query.filters):
-        unseen = [tag for tag, _ in query.filters if tag.split(".")[0] not in match.tags()]
-        warnings.warn(
-            f"The archive does not return the attributes {', '.join(unseen)}, so it cannot be "
-            "checked whether it filtered by them.",
-            stacklevel=2,
-        )
-    return matches(match, checkable)

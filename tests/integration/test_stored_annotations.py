@@ -10,7 +10,7 @@ from results.about import objects_in, source_of
 
 import wsiweb
 from wsiweb import loop, synthetic
-from wsiweb.archive import _frames_at
+from wsiweb.places import frames_at
 from wsiweb.results.reading.annotations import read_annotations
 from wsiweb.results.shapes.annotations import add_annotations
 from wsiweb.results.shapes.shapes import Shapes
@@ -49,7 +49,7 @@ def read_back(orthanc, tmp_path_factory):
     orthanc.upload(folder)
     with wsiweb.connect(orthanc.url, auth=(orthanc.user, orthanc.password)) as archive:
         slide = archive.open_slide(made.study_uid, made.series_uid)
-        connect = functools.partial(_frames_at, archive._place)
+        connect = functools.partial(frames_at, archive._place)
         yield loop.run(read_annotations(slide._pyramid, connect))
 
 

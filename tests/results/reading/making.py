@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
 import wsiweb
 from wsiweb import loop, synthetic
-from wsiweb.archive import _frames_at
+from wsiweb.places import frames_at
 from wsiweb.results.reading.segmentation import read_segmentations
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def folder_of(folder: Path, slide: Slide, *objects) -> Path:
 def segmentations_at(archive, slide: Slide):
     """Open a slide; return its model and the segmentations that the archive has of it."""
     pyramid = archive.open_slide(slide.study_uid, slide.series_uid)._pyramid
-    connect = functools.partial(_frames_at, archive._place)
+    connect = functools.partial(frames_at, archive._place)
     return pyramid, loop.run(read_segmentations(pyramid, connect))
 
 

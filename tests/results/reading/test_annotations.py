@@ -19,8 +19,8 @@ from results.about import ALGORITHM, objects_in, source_of
 
 import wsiweb
 from wsiweb import loop
-from wsiweb.archive import _frames_at
 from wsiweb.errors import NotFound, SlideError
+from wsiweb.places import frames_at
 from wsiweb.results.planes import Plane
 from wsiweb.results.reading.annotations import read_annotations
 from wsiweb.results.reading.slide_pixels import SlidePixels
@@ -80,7 +80,7 @@ class Place:
         archive = wsiweb.connect(where)
         self.opened.append(archive)
         slide = archive.open_slide(self.made.study_uid, self.made.series_uid)
-        connect = functools.partial(_frames_at, archive._place)
+        connect = functools.partial(frames_at, archive._place)
         return loop.run(read_annotations(slide._pyramid, connect))
 
     def close(self):

@@ -16,7 +16,7 @@ from results.reading.making import identity
 
 import wsiweb
 from wsiweb import loop
-from wsiweb.archive import _frames_at
+from wsiweb.places import frames_at
 from wsiweb.results.heatmaps.heatmap import add_heatmap
 from wsiweb.results.reading.heatmap import read_heatmaps
 from wsiweb.server import serve
@@ -48,7 +48,7 @@ def read(request, tmp_path, made, source):
         archive = wsiweb.connect(where)
         opened.append(archive)
         slide = archive.open_slide(made.study_uid, made.series_uid)
-        connect = functools.partial(_frames_at, archive._place)
+        connect = functools.partial(frames_at, archive._place)
         return loop.run(read_heatmaps(slide._pyramid, connect))
 
     maps.objects, maps.folder = objects, folder

@@ -14,7 +14,7 @@ from results.about import ALGORITHM, headers_of, objects_in, source_of
 
 import wsiweb
 from wsiweb import loop
-from wsiweb.archive import _frames_at
+from wsiweb.places import frames_at
 from wsiweb.results.reading.report import read_reports
 from wsiweb.results.reports.findings import Finding, Region
 from wsiweb.results.reports.report import add_report
@@ -67,7 +67,7 @@ def read(request, tmp_path, made, source):
         archive = wsiweb.connect(where)
         opened.append(archive)
         slide = archive.open_slide(made.study_uid, made.series_uid)
-        connect = functools.partial(_frames_at, archive._place)
+        connect = functools.partial(frames_at, archive._place)
         return loop.run(read_reports(slide._pyramid, connect))
 
     reports.objects, reports.folder = objects_in(folder, source), folder

@@ -40,7 +40,7 @@ from results.reading.making import (
 
 import wsiweb
 from wsiweb import loop
-from wsiweb.archive import _frames_at
+from wsiweb.places import frames_at
 from wsiweb.results.planes import Plane
 from wsiweb.results.reading.segmentation import read_segmentations
 from wsiweb.server import create_app, serve
@@ -725,6 +725,6 @@ def test_slides_of_one_study_have_their_own(tmp_path_factory):
 def test_it_is_told_where_it_can_be_unpickled(here, slide):
     """The frames come from a callable, so that another process can make them anew."""
     _, (ours,) = here(segmentation(slide.headers[0], blobs(SIZE).astype(bool)))
-    assert ours._connect.func is _frames_at
+    assert ours._connect.func is frames_at
     again = loop.run(read_segmentations(ours._pyramid, ours._connect))
     assert again[0].instance_uids == ours.instance_uids
