@@ -77,9 +77,12 @@ def test_a_handshake_takes_a_round_trip_from_when_the_connection_is_asked_for(
             connection.close()
             return time.perf_counter() - start
 
-        assert seconds(idle=0.0) >= 0.39
-        assert 0.29 <= seconds(idle=0.1) < 0.39
-        assert 0.19 <= seconds(idle=0.3) < 0.29
+        def quickest(idle):  # a busy machine adds to it, and takes nothing away
+            return min(seconds(idle) for _ in range(3))
+
+        assert quickest(idle=0.0) >= 0.39
+        assert 0.29 <= quickest(idle=0.1) < 0.39
+        assert 0.19 <= quickest(idle=0.3) < 0.29
 
 
 def test_the_bandwidth_is_what_it_is_said_to_be(control, ask):

@@ -116,7 +116,7 @@ def test_each_object_has_the_claim_of_its_uid():
     ],
 )
 def test_what_is_refused(claim, state, refused, words):
-    outcome = claim.refused(NOW)
+    outcome = claim.refused(NOW, asked=True)
     assert outcome.item == ITEM.id
     assert (outcome.state, outcome.refused) == (state, refused)
     assert words in outcome.reason
@@ -125,10 +125,25 @@ def test_what_is_refused(claim, state, refused, words):
     assert (outcome.next_try > NOW) == (state == "queued")
 
 
+@pytest.mark.parametrize(
+    ("claim", "state", "words"),
+    [
+        (Claim(ITEM, stored=False), "failed", "not sent again, lest it be stored twice"),
+        (Claim(ITEM, stored=False, code=0x0111), "failed", "is there already"),
+        (Claim(ITEM, stored=False, code=0xA700), "queued", "out of space"),
+        (Claim(ITEM, stored=False, code=0xC122), "failed", "transfer syntax"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_sent_again_if_it_was_refused_by_name(claim, state, words):
+    outcome = claim.refused(NOW, asked=False)
+    assert outcome.state == state
+    assert words in outcome.reason
+
+
 def test_the_archives_own_words_are_kept():
-    outcome = Claim(ITEM, stored=False, code=0xA700, comment="disk full").refused(NOW)
+    outcome = Claim(ITEM, stored=False, code=0xA700, comment="disk full").refused(NOW, asked=True)
     assert (outcome.code, outcome.comment) == (0xA700, "disk full")
-    failed = Claim(ITEM, stored=False, code=0xC122, comment="no JPEG").refused(NOW)
+    failed = Claim(ITEM, stored=False, code=0xC122, comment="no JPEG").refused(NOW, asked=True)
     assert (failed.code, failed.comment) == (0xC122, "no JPEG")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,6 +99,8 @@ def wait_for(jobs: Jobs, job: Job) -> None:
         follow(jobs, job)
     except KeyboardInterrupt:
         click.echo(f"Not all is sent; it is kept: wsiweb jobs resume {job.id}", err=True)
+        # When the archive is closed, the outbox would log the same.
+        logging.getLogger("wsiweb.outbox").addHandler(logging.NullHandler())
         raise SystemExit(130) from None  # what shells take for Ctrl-C
 
 
