@@ -21,9 +21,9 @@ from wsiweb.outbox import Outbox
 from wsiweb.server import serve
 
 KILLS = int(os.environ.get("WSIWEB_SOAK", "4"))
-OBJECTS = 200 if "WSIWEB_SOAK" in os.environ else 60
+OBJECTS, SLOW = (200, 0.35) if "WSIWEB_SOAK" in os.environ else (60, 0.05)
 BAD = [
-    "slow:seconds=0.05,on=store",
+    f"slow:seconds={SLOW},on=store",  # so that it is not done before it was killed so often
     "too-large:most=6000",  # so that an object or two go in a request
     "expired:lasts=40",
     "busy:retry_after=0,rate=0.1,seed=1",
@@ -90,6 +90,7 @@ def test_nothing_is_lost_and_nothing_doubled(tmp_path, capsys):
         items = [item for job in archive.jobs for item in job.items]
         archive.close()
 
+    assert kills == KILLS
     stored = [item for item in items if item.state in {"stored", "held"}]
     failed = [item for item in items if item.state == "failed"]
     contents = {path.stem: path.read_bytes() for path in given}
