@@ -125,6 +125,11 @@ def test_ctrl_c_loses_nothing(call, scans, nowhere):
         _interrupted(process, call)
 
 
+def test_a_log_is_told_once_what_hinders(scans, nowhere):
+    with _sending(scans, nowhere, stderr=subprocess.PIPE) as process:
+        assert re.match(r"Not sent yet: No connection .*refused", process.stderr.readline())
+
+
 def _interrupted(process, call):
     deadline = time.monotonic() + 30
     while not json.loads(call("jobs", "list", "--json").stdout):

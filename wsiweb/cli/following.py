@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from wsiweb.errors import OutboxError, StoreError
-from wsiweb.words import part
+from wsiweb.words import part, printable
 
 if TYPE_CHECKING:
     from wsiweb.outbox.jobs import Job, Jobs
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Drawing", "follow"]
 
 _TICK = 0.3  # seconds between two drawings
+_TICK_OF_LOGS = 5.0  # what hinders for less is not worth a line
 
 
 class Drawing:
@@ -62,7 +63,7 @@ class Drawing:
 
 
 def follow(jobs: Jobs, job: Job) -> None:
-    """Wait until a job is finished; a terminal is shown how far it is.
+    """Wait until a job is finished; a terminal is shown how far it is, a log what hinders it.
 
     Raises
     ------
@@ -70,13 +71,17 @@ def follow(jobs: Jobs, job: Job) -> None:
         When it was paused, or cleared, meanwhile.
     """
     drawing = Drawing(sys.stderr)
+    trouble = ""
     try:
         while True:
             try:
-                job.wait(_TICK if drawing.seen else None)
+                job.wait(_TICK if drawing.seen else _TICK_OF_LOGS)
             except TimeoutError:
                 for line in jobs.table(job.id).lines:
                     drawing.show(_in_a_line(line))
+                    if not drawing.seen and line.trouble not in {"", trouble}:
+                        trouble = line.trouble
+                        click.echo(f"Not sent yet: {printable(trouble)}", err=True)
             except StoreError:
                 return  # what is not stored stands in the report
             except OutboxError:
