@@ -18,7 +18,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -30,6 +29,8 @@ from typing import Any
 
 import click
 import msgspec
+
+from wsiweb_benchmarks import memory
 
 __all__ = ["Figures", "large_object", "main", "small_objects"]
 
@@ -122,7 +123,7 @@ def _with_wsiweb(url: str, paths: list[Path], box: Path) -> Figures:
         seconds = time.perf_counter() - began
     if not receipt.ok:
         raise SystemExit(str(receipt))
-    return Figures(seconds, sum(spent), _peak())
+    return Figures(seconds, sum(spent), memory.peak())
 
 
 def _in_groups(url: str, paths: list[Path], size: int, at_once: int) -> Figures:
@@ -148,11 +149,7 @@ def _in_groups(url: str, paths: list[Path], size: int, at_once: int) -> Figures:
         began = time.perf_counter()
         loop.run(send_all())
         seconds = time.perf_counter() - began
-    return Figures(seconds, seconds, _peak())
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Figures(seconds, seconds, memory.peak())
 
 
 def _with_curl(url: str, path: Path, body: Path) -> Figures:

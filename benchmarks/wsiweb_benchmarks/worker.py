@@ -10,12 +10,11 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from wsiweb_benchmarks import link
+from wsiweb_benchmarks import link, memory
 from wsiweb_benchmarks.adapters import NotOffered, adapter_of
 from wsiweb_benchmarks.model import Check, Job, Measurement
 from wsiweb_benchmarks.operations import operation_of
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["check", "done", "measure"]
 
 _LONGEST = 400  # characters of a message
-_STATUS = Path("/proc/self/status")
-_FORGET_PEAK = Path("/proc/self/clear_refs"), "5"  # proc(5)
 
 
 def done(job: Job) -> Measurement | Check:
@@ -69,7 +66,7 @@ def measure(job: Job) -> Measurement:
     gc.collect()
     if job.control:
         link.reset(job.control)
-    base = _reset_peak()
+    base = memory.reset_peak()
     first = 0.0
 
     def take(array: np.ndarray) -> None:
@@ -83,7 +80,7 @@ def measure(job: Job) -> Measurement:
     operation.run(adapter, job.parameters, take)
     end = time.perf_counter()
     cpu = _cpu() - cpu
-    peak = _peak()
+    peak = memory.peak()
     counts = link.counts(job.control) if job.control else None
     adapter.close()
     return Measurement(
@@ -115,30 +112,6 @@ def _begun(job: Job) -> tuple[Operation, Adapter]:
 def _cpu() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
-
-
-def _reset_peak() -> int:
-    """Make the peak of memory what is resident now, and return that, in bytes."""
-    path, mark = _FORGET_PEAK
-    try:
-        path.write_text(mark)
-        return _status("VmRSS")
-    except OSError:  # not Linux: the peak is then that of the whole process
-        return _peak()
-
-
-def _peak() -> int:
-    if _STATUS.exists():
-        return _status("VmHWM")
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
-
-
-def _status(name: str) -> int:
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"{_STATUS} has no {name}")
 
 
 def _main() -> None:

@@ -22,6 +22,7 @@ import click
 import msgspec
 import numpy as np
 
+from wsiweb_benchmarks import memory
 from wsiweb_benchmarks.statistics import summarise
 
 if TYPE_CHECKING:
@@ -254,15 +255,8 @@ def _measure(name: str, count: int, place: Path, folder: Path) -> Figures:
     start = time.perf_counter()
     path = way.run()
     seconds = time.perf_counter() - start
-    peak = _peak()  # before the window is looked at, which highdicom does not do
+    peak = memory.peak()  # before the window is looked at, which highdicom does not do
     return Figures(seconds, peak, path.stat().st_size, way.window(), str(path))
-
-
-def _peak() -> int:
-    import resource
-
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
 
 
 def table(count: int, found: dict[str, Sequence[Figures]]) -> str:

@@ -24,6 +24,7 @@ import click
 import msgspec
 import numpy as np
 
+from wsiweb_benchmarks import memory
 from wsiweb_benchmarks.statistics import summarise
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ _NAMES = ("Neoplasm", "Necrosis", "Inflammation")
 _PATTERNS = 16  # different chunks that a mask is made of
 _GRAIN = 32  # pixels: size of what a mask shows
 _SHARE = 0.45  # of tiles that are not empty
-_STATUS = Path("/proc/self/status")
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -303,18 +303,7 @@ def _measure(name: str, case: Case, place: Path) -> Figures:
         paths = way.run()
         seconds = time.perf_counter() - start
         sizes = [path.stat().st_size for path in paths]
-        return Figures(seconds, _peak(), len(paths), sum(sizes))
-
-
-def _peak() -> int:
-    if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    import resource
-
-    scale = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+        return Figures(seconds, memory.peak(), len(paths), sum(sizes))
 
 
 def table(case: Case, found: dict[str, Sequence[Figures]]) -> str:
