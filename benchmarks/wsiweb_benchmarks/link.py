@@ -260,20 +260,22 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
 
 def _watch_connections() -> Mapping[Any, float]:
     """Have uvicorn note when it accepts a connection, which an application is not told."""
-    from uvicorn.protocols.http import httptools_impl
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     accepted: dict[Any, float] = {}
+    made, lost = HttpToolsProtocol.connection_made, HttpToolsProtocol.connection_lost
 
-    class Noted(httptools_impl.HttpToolsProtocol):
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            accepted[self.client] = time.monotonic()
+    # Into the class itself: the server's own protocol is derived from it.
+    def connection_made(self: HttpToolsProtocol, transport: Any) -> None:
+        made(self, transport)
+        accepted[self.client] = time.monotonic()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            accepted.pop(self.client, None)
+    def connection_lost(self: HttpToolsProtocol, exc: Exception | None) -> None:
+        lost(self, exc)
+        accepted.pop(self.client, None)
 
-    httptools_impl.HttpToolsProtocol = Noted
+    HttpToolsProtocol.connection_made = connection_made
+    HttpToolsProtocol.connection_lost = connection_lost
     return accepted
 
 

@@ -114,6 +114,7 @@ def test_a_study_is_copied_and_again_nothing_is_fetched(both, tmp_path):
     again = target.copy_from(source, "1.2.3")
     assert again.wait(60).already == 12
     assert fetched(one) == stores(two) == []
+    target.close()  # after a job says that it is done, its folder is removed
     assert not list((tmp_path / "outbox-two").glob(".wsiweb*"))
 
 
