@@ -74,7 +74,8 @@ def test_objects_come_as_they_are_stored_and_only_once(served, tmp_path):
     again = archive.download("1.2.3", tmp_path / "to" / "new")
     assert again.wait(30).already == 12
     assert len(fetched(app)) == 12
-    assert not list((tmp_path / "to" / "new").glob(".*"))  # no draft is left
+    archive.close()  # after a job says that it is done, its drafts are removed
+    assert not list((tmp_path / "to" / "new").glob(".*"))
 
 
 def test_only_the_rest_is_fetched(served, tmp_path):
