@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -260,6 +261,22 @@ def test_a_list_that_may_be_cut_is_warned_of():
         pytest.warns(UserWarning, match="There are more results"),
     ):
         assert len(wsiweb.connect(server.url).studies()) == 7
+
+
+def test_a_list_that_grows_while_it_is_paged_through_is_not_said_to_be_cut():
+    """What is stored before the others moves them on: the next page begins with known ones."""
+
+    def found(offset):
+        return [{"0020000D": {"vr": "UI", "Value": [f"1.{n}"]}} for n in range(100)][offset - 2 :]
+
+    async def app(scope, receive, send):
+        query = scope["query_string"].decode()
+        page = found(100) if "offset=100" in query else found(2)
+        await _answer(json.dumps(page).encode())(scope, receive, send)
+
+    with serve(app=app) as server, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(wsiweb.connect(server.url).studies()) == 100
 
 
 def test_a_listing_shows_itself_without_fetching_all():

@@ -101,20 +101,65 @@ def test_objects_of_several_series_are_asked_for_in_each(start):
 # How often it is asked --------------------------------------------------------------------------
 
 
-def test_many_objects_are_asked_for_by_one_list(start):
+def test_many_objects_are_asked_for_together(start):
     app, holdings = start()
     among(holdings, rows(*range(1, HELD + 1)))
     assert len(app.log) == 1
+    long = [row(f"1.9.{10**50 + number}") for number in range(50)]
+    among(holdings, long)
+    queries = app.paths("00080018")
+    assert len(queries) > 2
+    assert max(map(len, queries)) < 1500
 
 
-def test_a_list_of_something_new_is_enough(start):
+def test_of_something_new_one_list_is_enough(start):
     app, holdings = start()
-    among(holdings, rows(*range(HELD + 1, HELD + 40)))
+    new = rows(*range(HELD + 1, HELD + 40))
+    assert among(holdings, new, fresh=False) == set()
     assert len(app.log) == 1
 
 
+def test_what_a_list_does_not_name_is_believed_where_one_as_long_was_named(start):
+    app, holdings = start()
+    new = rows(*range(HELD + 1, HELD + 40))
+    assert among(holdings, new) == set()
+    assert len(app.log) > 1  # the list of the series, too
+    among(holdings, rows(*range(1, 11)))
+    before = len(app.log)
+    assert among(holdings, new[:10]) == set()
+    assert len(app.log) == before + 1
+    assert among(holdings, new) == set()
+    assert len(app.log) > before + 2  # ten UIDs tell nothing of how it takes 39
+    among(holdings, rows(*range(1, 41)))
+    before = len(app.log)
+    assert among(holdings, new) == set()
+    assert len(app.log) == before + 1
+
+
+@pytest.mark.parametrize("faults", KINDS, ids=" ".join)
+@pytest.mark.filterwarnings("ignore:.*repeats its first")
+def test_what_an_archive_was_seen_to_take_makes_no_difference(start, faults):
+    _, holdings = start(*faults)
+    for _ in range(3):
+        assert among(holdings, rows(*range(1, 11))) == uids(*range(1, 11))
+        assert among(holdings, rows(*range(HELD + 1, HELD + 20))) == set()
+        assert among(holdings, rows(*range(HELD - 9, HELD + 10))) == uids(
+            *range(HELD - 9, HELD + 1)
+        )
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 413, 414, 500, 501, 502])
+def test_an_archive_that_refuses_lists_of_uids_is_asked_otherwise(start, status):
+    app, holdings = start(spoilt=[Fault("/instances", status=status, times=1)])
+    assert among(holdings, rows(*range(1, 11))) == uids(*range(1, 11))
+    before = len(app.log)
+    assert before == 2
+    assert among(holdings, rows(*range(1, 11))) == uids(*range(1, 11))
+    assert len(app.log) == before + 1
+
+
 def test_what_a_list_passes_over_is_asked_for_by_its_uid(start):
-    """As one that grows while it is paged through may."""
+    """As one that grows while it is paged through may, or one of UIDs that is cut short."""
 
     def forget(body):
         listed = json.loads(gzip.decompress(body))
@@ -122,9 +167,10 @@ def test_what_a_list_passes_over_is_asked_for_by_its_uid(start):
         return gzip.compress(json.dumps(left).encode())
 
     app, holdings = start(spoilt=[Fault("/instances", times=1, body=forget)])
-    assert among(holdings, rows(*range(1, HELD + 1))) == uids(*range(1, HELD + 1))
-    assert len(app.log) == 2
-    assert len(app.paths("1.9.30")) == 1
+    assert among(holdings, rows(*range(11, 61))) == uids(*range(11, 61))
+    before = len(app.log)
+    assert among(holdings, rows(*range(11, 61))) == uids(*range(11, 61))
+    assert len(app.log) == before + 1  # from now on by the list of the series
 
 
 def test_a_list_is_good_for_a_minute_unless_one_has_to_know(start, monkeypatch):
@@ -145,7 +191,7 @@ def test_a_list_is_good_for_a_minute_unless_one_has_to_know(start, monkeypatch):
 
 def test_what_was_proven_since_is_in_the_list(start):
     app, holdings = start()
-    among(holdings, rows(*SOME))
+    among(holdings, rows(*SOME), fresh=False)
     holdings.add(rows(HELD + 1))
     assert among(holdings, rows(HELD + 1, HELD + 2), fresh=False) == uids(HELD + 1)
     before = len(app.log)

@@ -16,6 +16,7 @@ from server.test_stow import post, stored
 
 from wsiweb.errors import NotFound, ProtocolError
 from wsiweb.server import create_app, serve
+from wsiweb.server import store as room
 from wsiweb.server import store as store_module
 from wsiweb.server.scan import scan
 from wsiweb.server.search import search
@@ -125,6 +126,26 @@ def test_a_frame_is_never_named_after_what_its_file_was_before(folder, tmp_path)
         assert answer.status == 200
         assert b"transfer-syntax=" + JPEG.encode() in answer.body
         assert pieces[3] in answer.body
+
+
+def test_what_is_stored_while_somebody_looks_at_the_folder_stays_listed(folder, store, monkeypatch):
+    """It was not seen, for it came after its folder was looked at, and it is no file that went."""
+    assert uids(store) == ["1.1", "1.2"]
+    walk = room.walk
+
+    def meanwhile(where):
+        seen = list(walk(where))
+        new = folder / "new.dcm"
+        new.write_bytes(dicom("1.9"))
+        with new.open("rb") as handle:
+            assert store.admit(new, scan(handle))
+        return seen
+
+    monkeypatch.setattr(room, "walk", meanwhile)
+    store.refresh(force=True)
+    assert store.index.instance("1.9") is not None
+    monkeypatch.undo()
+    assert uids(store) == ["1.1", "1.2", "1.9"]
 
 
 def test_rows_that_go_while_they_are_read_are_left_out(folder, store, monkeypatch):

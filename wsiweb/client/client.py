@@ -194,6 +194,7 @@ class DicomwebClient:
         wanted = query.limit
         seen: set[tuple[str, ...]] = set()
         offset = query.offset
+        before = 0  # matches on the page before
         while wanted is None or wanted > 0:
             size = _PAGE if wanted is None else min(_PAGE, wanted)
             page = await self.search(dataclasses.replace(query, limit=size, offset=offset))
@@ -204,7 +205,11 @@ class DicomwebClient:
                 if identity not in seen:
                     seen.add(identity)
                     fresh.append(match)
-            if page and not fresh and _may_be_a_cap(len(seen)):
+            # A few known ones have moved on, in an archive that is stored into meanwhile; a page
+            # as long as the one before is that one again, or another of those before it.
+            again = bool(page) and not fresh and len(page) >= min(size, before)
+            before = len(page)
+            if again and _may_be_a_cap(len(page)):
                 warnings.warn(
                     f"{shown(self.base_url)} repeats its first {len(seen)} matches instead of "
                     "going on: there may be more. Narrow the search.",

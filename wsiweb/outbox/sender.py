@@ -88,6 +88,7 @@ class Sender:
     def _fresh(self) -> None:
         self._woken = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._proofs: set[asyncio.Task[None]] = set()  # of them
         self._books: set[asyncio.Task[Any]] = set()
         self._under_way: dict[int, ItemRow] = {}
         self._unproven: list[Claim] = []
@@ -218,9 +219,14 @@ class Sender:
         waits = await self._begin_requests()
         if self._trouble is not None:
             raise self._trouble
-        if self._unproven and not self._tasks:
-            self._start(self._prove())
+        if self._unproven and not self._requests:
+            self._proofs.add(self._start(self._prove()))
         return waits
+
+    @property
+    def _requests(self) -> int:
+        """Requests under way; a proof may wait for long, and shall keep nothing from being sent."""
+        return len(self._tasks - self._proofs)
 
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
         """Await work; an outbox that cannot be written ends all sending, not this alone."""
@@ -230,7 +236,7 @@ class Sender:
             self._trouble = error
 
     async def _begin_requests(self) -> float | None:
-        while len(self._tasks) < self._at_once and self._trouble is None:
+        while self._requests < self._at_once and self._trouble is None:
             rest = self._rest_until - time.monotonic()
             if rest > 0:
                 return rest
@@ -238,20 +244,24 @@ class Sender:
             if waits != 0:
                 return waits
             group = await self._whole(self._claim())
+            if self._trouble is not None:  # of another request, meanwhile; this one is put back
+                return _TICK
             if not group:
                 return _TICK  # its turn comes when what is under way has ended
             self._start(self._carry(group))
             if self._proof_is_due():
-                self._start(self._prove())
+                self._proofs.add(self._start(self._prove()))
         return _TICK
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(self._watched(work))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._proofs.discard(task)
         self._woken.set()
         if not task.cancelled() and task.exception() is not None:
             _log.error("Sending failed unexpectedly.", exc_info=task.exception())

@@ -286,10 +286,37 @@ class Index:
         )
         return [Group(*row) for row in rows]
 
-    def keys(self, study: str, series: str) -> list[tuple[int, str]]:
-        """Return row and UID of the instances of a series, in the order of their UIDs."""
+    def places_of(self, uids: Iterable[str]) -> list[tuple[str, str]]:
+        """Return study and series of some instances, each once, in the order of their UIDs."""
         return self._all(
-            "SELECT id, uid FROM instances WHERE study = ? AND series = ? ORDER BY uid",
+            "SELECT DISTINCT study, series FROM instances "
+            "WHERE uid IN (SELECT value FROM json_each(?)) ORDER BY study, series",
+            msgspec.json.encode(sorted(uids)).decode(),
+        )
+
+    def keys(
+        self, study: str, series: str, uids: Iterable[str] | None = None
+    ) -> list[tuple[int, str]]:
+        """Return row and UID of the instances of a series, in the order of their UIDs.
+
+        Parameters
+        ----------
+        study, series : str
+            The series.
+        uids : iterable of str, optional
+            Instances to look for; by default all.
+        """
+        if uids is None:
+            return self._all(
+                "SELECT id, uid FROM instances WHERE study = ? AND series = ? ORDER BY uid",
+                study,
+                series,
+            )
+        return self._all(
+            # The plus keeps SQLite from walking through the whole series.
+            "SELECT id, uid FROM instances WHERE uid IN (SELECT value FROM json_each(?)) "
+            "AND +study = ? AND +series = ? ORDER BY uid",
+            msgspec.json.encode(sorted(uids)).decode(),
             study,
             series,
         )
@@ -298,6 +325,14 @@ class Index:
         """Return the summary of an instance by its row, as JSON; None if it has gone."""
         rows = self._all("SELECT summary FROM documents WHERE id = ?", key)
         return rows[0][0] if rows else None
+
+    def summaries(self, keys: Iterable[int]) -> dict[int, bytes]:
+        """Return the summaries of instances by row; without those that have gone."""
+        rows = self._all(
+            "SELECT id, summary FROM documents WHERE id IN (SELECT value FROM json_each(?))",
+            msgspec.json.encode(list(keys)).decode(),
+        )
+        return dict(rows)
 
     def header(self, key: int) -> bytes | None:
         """Return the header of an instance by its row, as JSON; None if it has gone."""

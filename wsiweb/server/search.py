@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Found", "search"]
 
 _LARGEST_PAGE = 5000  # matches in one answer
+_TOGETHER = 100  # rows that are read together
 
 _STUDY = "0020000D"
 _SERIES = "0020000E"
+_INSTANCE = "00080018"
+_COUNT = "00201209"  # NumberOfSeriesRelatedInstances
 _TRANSFER_SYNTAX = "00083002"
 _FIELDS = {
     level: frozenset(map(tag_of, keywords)) | {"00080005"}
@@ -57,10 +60,11 @@ class _Candidate:
     resource: Resource
     computed: dict[str, Any] = field(default_factory=dict[str, Any])
     series: tuple[str, str] | None = None  # study and series that the row speaks for
+    summary: bytes | None = None  # where it was read together with others
 
     def text(self, index: Index, base: str) -> bytes | None:
         """Return the summary with what is computed, as one JSON object; None if it has gone."""
-        summary = index.summary(self.key)
+        summary = index.summary(self.key) if self.summary is None else self.summary
         if summary is None and self.series is not None:  # another row may speak for the series
             for group in index.groups(*self.series):
                 self.key = group.key
@@ -89,11 +93,20 @@ def search(index: Index, query: Query, base: str) -> Found:
         URL of the service, without a trailing slash.
     """
     limit = _LARGEST_PAGE if query.limit is None else min(query.limit, _LARGEST_PAGE)
-    filters = tuple((tags, value) for tags, value in query.filters if value.strip("*"))
+    named = _named(query)
+    filters = tuple(
+        (tag, value)
+        for tag, value in query.filters
+        if value.strip("*") and (named is None or tag != _INSTANCE)  # which the index looks for
+    )
     wanted = _wanted(query)
     passed = 0
     page: list[bytes] = []
-    for choices in _candidates(index, query):
+    # Where every one matches, those of earlier pages need not be read again: listing would take the
+    # square of their number, half a minute for 10,000 studies.
+    skip = query.offset if not filters and named is None else 0
+    passed += skip
+    for choices in _candidates(index, query, named, skip):
         texts = (choice.text(index, base) for choice in choices)
         text = next((one for one in texts if one is not None and _passes(one, filters)), None)
         if text is None:
@@ -143,22 +156,76 @@ def _is_bulk(element: msgspec.Raw) -> bool:
     return b'"BulkDataURI":"' in bytes(element)
 
 
-def _candidates(index: Index, query: Query) -> Iterator[list[_Candidate]]:
-    """Yield what may match, in the order of UIDs; of a study one candidate for each series."""
+def _candidates(
+    index: Index, query: Query, named: set[str] | None, skip: int
+) -> Iterator[list[_Candidate]]:
+    """Yield what may match, in the order of UIDs; of a study one candidate for each series.
+
+    The first ones are left out, as many as are to be skipped.
+    """
     study, series = _narrowed(query)
+    if named is not None:
+        yield from _by_uid(index, named, study, series, counted=_counted(query))
+        return
     groups = index.groups(study, series)
     if query.level == "studies":
-        yield from _studies(groups)
+        yield from _studies(groups, skip)
+        return
+    if query.level == "series":
+        for group in groups[skip:]:
+            resource = Resource(study=group.study, series=group.series)
+            yield [_Candidate(group.key, resource, _count(group), (group.study, group.series))]
         return
     for group in groups:
-        resource = Resource(study=group.study, series=group.series)
-        count = {"00201209": _integer(group.count)}
-        if query.level == "series":
-            yield [_Candidate(group.key, resource, count, (group.study, group.series))]
+        if skip >= group.count:
+            skip -= group.count
             continue
-        for key, uid in index.keys(group.study, group.series):
-            instance = Resource(study=group.study, series=group.series, instance=uid)
-            yield [_Candidate(key, instance, count)]
+        place = (group.study, group.series)
+        yield from _instances(index, place, index.keys(*place)[skip:], _count(group))
+        skip = 0
+
+
+def _by_uid(
+    index: Index, uids: set[str], study: str | None, series: str | None, *, counted: bool
+) -> Iterator[list[_Candidate]]:
+    """Yield the instances of some UIDs: whoever asks for one shall not wait for 10,000 others."""
+    for place in index.places_of(uids):
+        if study not in {None, place[0]} or series not in {None, place[1]}:
+            continue
+        count: dict[str, Any] = {}
+        for group in index.groups(*place) if counted else ():
+            count = _count(group)
+        yield from _instances(index, place, index.keys(*place, uids), count)
+
+
+def _instances(
+    index: Index, place: tuple[str, str], keys: list[tuple[int, str]], count: dict[str, Any]
+) -> Iterator[list[_Candidate]]:
+    """Yield instances of a series; read some together, for each question waits for its turn."""
+    for at in range(0, len(keys), _TOGETHER):
+        some = keys[at : at + _TOGETHER]
+        summaries = index.summaries([key for key, _ in some])
+        for key, uid in some:
+            yield [_Candidate(key, Resource(*place, uid), count, summary=summaries.get(key))]
+
+
+def _named(query: Query) -> set[str] | None:
+    """Return the SOP Instance UIDs that a search for instances names; None if it names none."""
+    lists = [
+        {uid.strip() for uid in value.replace("\\", ",").split(",")}
+        for tag, value in query.filters
+        if tag == _INSTANCE and value.strip("*")
+    ]
+    return set.intersection(*lists) if lists and query.level == "instances" else None
+
+
+def _counted(query: Query) -> bool:
+    """Tell whether instances are to say how many there are in their series: that takes its time."""
+    return query.all_fields or _COUNT in _wanted(query)
+
+
+def _count(group: Group) -> dict[str, Any]:
+    return {_COUNT: _integer(group.count)}
 
 
 def _narrowed(query: Query) -> tuple[str | None, str | None]:
@@ -175,13 +242,17 @@ def _narrowed(query: Query) -> tuple[str | None, str | None]:
     return study, series
 
 
-def _studies(groups: list[Group]) -> Iterator[list[_Candidate]]:
-    start = 0
+def _studies(groups: list[Group], skip: int) -> Iterator[list[_Candidate]]:
+    start = number = 0
     while start < len(groups):
         end = start
         while end < len(groups) and groups[end].study == groups[start].study:
             end += 1
         members = groups[start:end]
+        start = end
+        number += 1
+        if number <= skip:
+            continue
         resource = Resource(study=members[0].study)
         modalities = sorted({group.modality for group in members} - {""})
         computed = {
@@ -193,7 +264,6 @@ def _studies(groups: list[Group]) -> Iterator[list[_Candidate]]:
             _Candidate(group.key, resource, computed, (group.study, group.series))
             for group in members
         ]
-        start = end
 
 
 def _integer(value: int) -> dict[str, Any]:

@@ -92,23 +92,33 @@ class Store:
             self._last_look = time.monotonic()
             if not self.folder.is_dir():  # a share that is not mounted: keep what is known of it
                 raise NotFound(f"The folder {os.fspath(self.folder)!r} has gone.")
+            try:
+                known = (
+                    self.index.files()
+                )  # before: what is stored meanwhile was not seen, and is there
+            except IndexLost:  # its disk is full, say: it is in memory and empty now
+                known = {}
             seen = dict(walk(os.fspath(self.folder)))
             took = time.monotonic() - self._last_look
             try:
-                self._take(seen)
-            except IndexLost:  # its disk is full, say: it is in memory and empty now
-                self._take(seen)
+                self._take(seen, known)
+            except IndexLost:
+                self._take(seen, {})
             self._next_look = time.monotonic() + max(self._rescan, _PATIENCE * took)
 
-    def _take(self, seen: dict[bytes, tuple[int, int]]) -> None:
-        known = self.index.files()
+    def _take(
+        self, seen: dict[bytes, tuple[int, int]], known: dict[bytes, tuple[int, int]]
+    ) -> None:
+        """Take over what was seen of the files, where it differs from what was known before."""
         gone = [path for path, state in known.items() if seen.get(path) != state]
         if gone:
             self.index.remove(gone)
             with self._holding:
                 self._held.clear()
                 self._held_frames = 0
-            known = self.index.files()  # copies of what went are new again
+        known = (
+            self.index.files()
+        )  # copies of what went are new again, and some were stored meanwhile
         fresh = sorted(path for path in seen if path not in known)
         self._unread = {}
         for start in range(0, len(fresh), _BATCH):
