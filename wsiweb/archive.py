@@ -24,12 +24,16 @@ from wsiweb.wire.records import SlideRecord, Study
 from wsiweb.wire.uris import shown, split_base
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wsiweb.client.auth import Auth
+    from wsiweb.client.client import DicomwebClient
     from wsiweb.frames import Frames
     from wsiweb.outbox import Outbox
     from wsiweb.outbox.jobs import Job, Jobs
     from wsiweb.outbox.sender import Sender
     from wsiweb.transfers.course import Courses
+    from wsiweb.viewer.tables import Tables
     from wsiweb.wire.dicomjson import Attributes
 
 __all__ = ["Archive", "connect"]
@@ -156,6 +160,14 @@ class Archive:
         """Base URL of the DICOMweb service, or of the folder; with the secret that may be in it."""
         return self._client.base_url
 
+    @property
+    def client(self) -> DicomwebClient:
+        """One coroutine for each DICOMweb transaction, to be awaited on the library's loop.
+
+        For programs that ask what no method here does.
+        """
+        return self._client
+
     # Search ---------------------------------------------------------------------------------
 
     def studies(self, *, limit: int | None = None, **filters: Any) -> Listing[Study]:
@@ -181,7 +193,7 @@ class Archive:
             For a filter that DICOM does not know.
         """
         query = studies_query(limit, filters)
-        return Listing(lambda: pages(self._client, query, Study.from_json))
+        return Listing(lambda: pages(self._client, query, Study.from_json), self._table)
 
     def slides(self, *, limit: int | None = None, **filters: Any) -> Listing[SlideRecord]:
         """Look for slides: series of modality SM.
@@ -203,7 +215,17 @@ class Archive:
         def record(attributes: Attributes) -> SlideRecord:
             return SlideRecord.from_json(attributes).bound(self.open_slide)
 
-        return Listing(lambda: pages(self._client, query, record))
+        return Listing(lambda: pages(self._client, query, record), self._table)
+
+    def _table(self, records: Sequence[Study | SlideRecord], found: str) -> str:
+        """Return what was found as a notebook shows it."""
+        return self._tables.html(records, found)
+
+    @functools.cached_property
+    def _tables(self) -> Tables:
+        from wsiweb.viewer.tables import Tables
+
+        return Tables(self._frames)
 
     # Slides ---------------------------------------------------------------------------------
 

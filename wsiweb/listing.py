@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -16,6 +17,7 @@ __all__ = ["Listing"]
 T = TypeVar("T")
 
 _SHOWN = 10
+_ROWS = 20  # of a table
 
 
 class Listing(Sequence[T], Generic[T]):
@@ -30,10 +32,17 @@ class Listing(Sequence[T], Generic[T]):
         Starts the search: returns an async iterator over lists of items, which is run on the
         library's event loop. Called again when a page could not be had, so that a search that
         failed half-way goes on when asked again, and is never taken for a whole one.
+    table : callable, optional
+        Returns the first items as HTML, given them and how many there are in words.
     """
 
-    def __init__(self, search: Callable[[], AsyncIterator[list[T]]]) -> None:
+    def __init__(
+        self,
+        search: Callable[[], AsyncIterator[list[T]]],
+        table: Callable[[Sequence[T], str], str] | None = None,
+    ) -> None:
         self._search = search
+        self._table = table
         self._pages: AsyncIterator[list[T]] | None = None
         self._known = 0  # items of a search begun anew that are held already
         self._complete = False
@@ -98,12 +107,37 @@ class Listing(Sequence[T], Generic[T]):
 
     def __repr__(self) -> str:
         """Show the first items; not more is fetched for it than the first page."""
-        found = bool(self)
-        count = f"{len(self._items)} found" + ("" if self._complete or not found else " so far")
+        count = self._found()
         lines = [f"  {item!r}" for item in self._items[:_SHOWN]]
         if len(self._items) > _SHOWN:
             lines.append(f"  ... and {len(self._items) - _SHOWN} more")
         return "\n".join([f"[{count}", *lines, "]"])
+
+    def _found(self) -> str:
+        """Say how many there are, after the first page at least."""
+        found = bool(self)
+        return f"{len(self._items):,} found" + ("" if self._complete or not found else " so far")
+
+    def _repr_html_(self) -> str | None:
+        """Show the first items as a table, with pictures, in a notebook."""
+        if self._table is None:
+            return None
+        found = self._found()
+        return self._table(self._items[:_ROWS], found)
+
+    def to_pandas(self) -> Any:
+        """Return all items as a pandas data frame, a row each; dates are text in ISO form.
+
+        Raises
+        ------
+        ImportError
+            When pandas is not installed.
+        """
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError as error:
+            raise ImportError("to_pandas wants pandas: pip install pandas") from error
+        return pandas.DataFrame(self.to_dicts())
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return all items as plain dictionaries, ready for JSON or a data frame."""

@@ -7,6 +7,7 @@ micrometres per pixel) and done elsewhere: regions in `wsiweb.regions`, frames i
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from operator import index
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -14,7 +15,9 @@ from wsiweb import loop, regions, stream, views
 from wsiweb.arguments import level_of, shown, whole
 from wsiweb.errors import NotFound
 from wsiweb.pixels import tiling
+from wsiweb.progress import following
 from wsiweb.readahead import ReadAhead
+from wsiweb.showing import Showing
 
 if TYPE_CHECKING:
     import datetime
@@ -48,7 +51,7 @@ class _Named(Protocol):
 Result = TypeVar("Result", bound=_Named)
 
 
-class Slide:
+class Slide(Showing):
     """A whole-slide image in an archive, read lazily, as if it were an array on your desk.
 
     Slides come from `wsiweb.Archive.open_slide`. All methods may be called from any thread,
@@ -98,6 +101,22 @@ class Slide:
     def container_id(self) -> str:
         """Container Identifier of the glass slide; empty when the headers have none."""
         return self._pyramid.container_id
+
+    @property
+    def pyramid(self) -> Pyramid:
+        """All that was made of the headers, for those who show slides; see `explain`.
+
+        Raises
+        ------
+        ValueError
+            When the slide is closed.
+        """
+        return self._checked()
+
+    @property
+    def frames(self) -> Frames:
+        """Where its pixels come from, for those who show slides; shared by a whole archive."""
+        return self._frames
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -223,7 +242,8 @@ class Slide:
         if ahead is not None and ahead < 1:
             raise ValueError(f"ahead must be 1 or more, not {ahead}.")
         canvases = (self._canvas(*one, channel, z) for one in wanted)
-        return stream.in_turn(self._frames, canvases, ahead)
+        count = len(wanted) if isinstance(wanted, Sized) else None
+        return following(stream.in_turn(self._frames, canvases, ahead), "Reading regions", count)
 
     # Regions by physical scale --------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["amount", "count", "duration", "part", "printable"]
+__all__ = ["amount", "count", "duration", "part", "printable", "unit_of"]
 
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 
@@ -80,3 +80,16 @@ def duration(seconds: float) -> str:
 def printable(text: str) -> str:
     """Return a text that others wrote on one line, without what would steer a terminal."""
     return "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))
+
+
+def unit_of(value: str, scheme: str, meaning: str) -> str:
+    """Return a coded unit as it stands behind a number: the symbol of UCUM, else its meaning.
+
+    Examples
+    --------
+    >>> unit_of("um2", "UCUM", "square micrometer"), unit_of("1", "UCUM", "no units")
+    ('um2', '')
+    """
+    if scheme != "UCUM":
+        return meaning or value
+    return "" if value in {"1", "{}"} else value

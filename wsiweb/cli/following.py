@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from wsiweb.errors import OutboxError, StoreError
-from wsiweb.words import part, printable
+from wsiweb.words import printable
 
 if TYPE_CHECKING:
     from wsiweb.outbox.jobs import Job, Jobs
-    from wsiweb.outbox.tables import JobLine
 
 __all__ = ["Drawing", "follow"]
 
@@ -78,7 +77,7 @@ def follow(jobs: Jobs, job: Job) -> None:
                 job.wait(_TICK if drawing.seen else _TICK_OF_LOGS)
             except TimeoutError:
                 for line in jobs.table(job.id).lines:
-                    drawing.show(_in_a_line(line))
+                    drawing.show(line.summary)
                     if not drawing.seen and line.trouble not in {"", trouble}:
                         trouble = line.trouble
                         click.echo(f"Not sent yet: {printable(trouble)}", err=True)
@@ -94,14 +93,3 @@ def follow(jobs: Jobs, job: Job) -> None:
                 return
     finally:
         drawing.clear()
-
-
-def _in_a_line(line: JobLine) -> str:
-    progress = line.job.progress
-    said = [
-        f"{progress.done:,} of {progress.items:,} objects",
-        # How much a download will be, no archive says: there, what has come is all that is known.
-        part(progress.sent, progress.size) if progress.size else "",
-        line.note,
-    ]
-    return ", ".join(filter(None, said))

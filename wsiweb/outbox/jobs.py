@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, overload
 from wsiweb.errors import OutboxError, StoreError
 from wsiweb.outbox.reports import JobReport, report_of
 from wsiweb.outbox.tables import JobTable, line_of
+from wsiweb.progress import ProgressLine
 from wsiweb.wire.receipts import InstanceReceipt, Receipt
+from wsiweb.words import printable
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "Jobs", "Snapshot"]
 
+_DOING = {
+    "store": "Storing",
+    "import": "Importing",
+    "download": "Downloading",
+    "copy": "Copying",
+}
 _SHORT, _LONG = 0.01, 0.25  # seconds between two looks at a job that is waited for
 _WINDOW = 10.0  # seconds over which a speed is measured
 
@@ -160,18 +168,35 @@ class Job:
         ValueError
             When its archive was closed: connect again, and wait for it as one of its `jobs`.
         """
-        pauses = self._pauses(timeout)
-        for pause in pauses:
-            time.sleep(pause)
+        speed = _Speed()
+        with self._line() as line:
+            for pause in self._pauses(timeout):
+                time.sleep(pause)
+                line.say(lambda: self._summary(speed))
         return self._result()
 
     async def wait_async(self, timeout: float | None = None) -> Receipt:  # noqa: ASYNC109
         """Wait until all of it is stored, or has failed; see `wait`."""
         pauses = self._pauses(timeout)
         # Other processes send, too: there is no event to wait for.
-        while (pause := await asyncio.to_thread(next, pauses, None)) is not None:  # noqa: ASYNC110
-            await asyncio.sleep(pause)
+        speed = _Speed()
+        with self._line() as line:
+            while (pause := await asyncio.to_thread(next, pauses, None)) is not None:
+                await asyncio.sleep(pause)
+                line.say(lambda: self._summary(speed))
         return await asyncio.to_thread(self._result)
+
+    def _line(self) -> ProgressLine:
+        """Return what says how far it is where somebody waits for it to see."""
+        row = self._row()
+        return ProgressLine(f"{_DOING.get(row.kind, row.kind)} {printable(row.title)}")
+
+    def _summary(self, speed: _Speed) -> str:
+        row = self._row()
+        lately = 0.0 if row.finished else speed.take(time.monotonic(), row.progress.sent)
+        left = row.progress.size - row.progress.sent
+        seconds = left / lately if lately else None
+        return line_of(self._outbox, row, speed=lately, seconds_left=seconds).summary
 
     def _pauses(self, timeout: float | None) -> Iterator[float]:
         """Yield how long to wait until the next look, until there is nothing to wait for."""

@@ -11,16 +11,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "fragment", "page", "table"]
 
+# Cells are named with their table: JupyterLab's own rules for tables would win otherwise.
 # No colour of paper or ink: a fragment takes those of the notebook around it. The red is read on
 # white as on black.
 _TABLE_STYLE = """
 .wsiweb { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.wsiweb th, .wsiweb td { padding: .35em 1.2em .35em 0; text-align: left; vertical-align: top;
+table.wsiweb th, table.wsiweb td { padding: .35em 1.2em .35em 0; text-align: left;
+  vertical-align: top;
   border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
 .wsiweb th { font-weight: 600; }
 .wsiweb small { display: block; opacity: .75; overflow-wrap: anywhere; }
 .wsiweb .bad { color: #d9463b; font-weight: 600; }
 .wsiweb .name { overflow-wrap: anywhere; min-width: 12em; }
+.wsiweb img { display: block; max-width: 72px; max-height: 72px; margin: 0; }
 .wsiweb .number { text-align: right; white-space: nowrap; }
 """
 _PAGE_STYLE = """
@@ -46,11 +49,14 @@ class Cell:
         Smaller lines below.
     style : {"", "bad", "name", "number"}
         How it looks.
+    picture : str
+        Address of one that stands before the text; mostly one that holds it (``data:``).
     """
 
     text: str
     notes: tuple[str, ...] = ()
     style: str = ""
+    picture: str = ""
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -72,7 +78,8 @@ def _class(cell: Cell, only: str = "") -> str:
 
 def _cell(cell: Cell) -> str:
     notes = "".join(f"<small>{escape(note)}</small>" for note in cell.notes)
-    return f"<td{_class(cell)}>{escape(cell.text)}{notes}</td>"
+    picture = f'<img src="{escape(cell.picture)}" alt="">' if cell.picture else ""
+    return f"<td{_class(cell)}>{picture}{escape(cell.text)}{notes}</td>"
 
 
 def fragment(body: str) -> str:

@@ -68,6 +68,19 @@ class JobLine:
             said.append(f"{when}: {self.trouble}")
         return printable(", ".join(said))
 
+    @property
+    def summary(self) -> str:
+        """How far it is, in a line."""
+        progress = self.job.progress
+        said = [
+            f"{progress.done:,} of {progress.items:,} objects",
+            # How much a download will be, no archive says: there, what has come is all that is
+            # known.
+            part(progress.sent, progress.size) if progress.size else "",
+            self.note,
+        ]
+        return ", ".join(filter(None, said))
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as values that JSON knows; sizes in bytes, times in seconds."""
         job = self.job

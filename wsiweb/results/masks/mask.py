@@ -11,6 +11,7 @@ import numpy as np
 
 from wsiweb.arguments import whole as whole_pair
 from wsiweb.loop import threads
+from wsiweb.progress import ProgressLine
 from wsiweb.results.masks.matrices import matrix_of, parts_of
 from wsiweb.results.masks.placing import fitted, whole
 from wsiweb.results.masks.style import Style
@@ -122,17 +123,29 @@ def add_mask(  # noqa: PLR0913 - masks differ in this many ways; all but one hav
         )
     else:
         plane = whole(source.pyramid, level=level, mpp=mpp)
-    with MaskWriter(source, objects, segments, plane, style) as writer:
+    with (
+        MaskWriter(source, objects, segments, plane, style) as writer,
+        ProgressLine("Writing the mask") as line,
+    ):
+
+        def tell() -> None:
+            line.say(lambda: writer.progress)
+
         if matrix is None:
             given: Any = mask
             parts = (partial(writer.take, *part) for part in parts_of(given, writer.grid))
-            _work(parts, threads(), held=threads())
+            _work(parts, threads(), held=threads(), tell=tell)
         else:
-            write_matrix(writer, matrix, location or (0, 0))
+            write_matrix(writer, matrix, location or (0, 0), tell)
         return writer.close()
 
 
-def write_matrix(writer: MaskWriter, matrix: Matrix, start: tuple[int, int] = (0, 0)) -> None:
+def write_matrix(
+    writer: MaskWriter,
+    matrix: Matrix,
+    start: tuple[int, int] = (0, 0),
+    tell: Callable[[], None] = lambda: None,
+) -> None:
     """Write an array, block by block, in threads.
 
     Parameters
@@ -143,10 +156,12 @@ def write_matrix(writer: MaskWriter, matrix: Matrix, start: tuple[int, int] = (0
         The array.
     start : tuple of int
         Where it begins (x, y) in the matrix that the writer fills.
+    tell : callable
+        Called after each block, in the caller's thread.
     """
     writer.expect(matrix.dtype, matrix.planes)
     count = _ELSEWHERE if matrix.elsewhere else threads()
-    _work(_blocks(writer, matrix, start), count, held=4 * count)
+    _work(_blocks(writer, matrix, start), count, held=4 * count, tell=tell)
 
 
 def open_mask(  # noqa: PLR0913 - as above
@@ -224,7 +239,9 @@ def _read(matrix: Matrix, block: Block, start: tuple[int, int]) -> NDArray[Any]:
     return framed
 
 
-def _work(jobs: Iterable[Callable[[], None]], count: int, *, held: int) -> None:
+def _work(
+    jobs: Iterable[Callable[[], None]], count: int, *, held: int, tell: Callable[[], None]
+) -> None:
     """Do work in threads; ask for more of it only when little is left.
 
     The pool is not the shared one: a job may wait for pixels of the slide, which come from there.
@@ -247,6 +264,7 @@ def _work(jobs: Iterable[Callable[[], None]], count: int, *, held: int) -> None:
                     waiting.popleft().result()
                 if failed:
                     break
+                tell()
                 waiting.append(workers.submit(do, job))
         except BaseException as error:
             failed.append(error)  # so that what waits is left

@@ -206,6 +206,11 @@ class MaskWriter:
             self._open = False
             raise
 
+    @property
+    def progress(self) -> str:
+        """How far it is, in words."""
+        return f"{np.count_nonzero(self._written):,} of {self._written.size:,} tiles"
+
     def close(self) -> tuple[ResultObject, ...]:
         """Write the objects.
 

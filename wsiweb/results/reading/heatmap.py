@@ -18,6 +18,7 @@ from wsiweb.regions import Canvas
 from wsiweb.results.heatmaps.palettes import painted, palette_table
 from wsiweb.results.reading.aligned import aligned
 from wsiweb.results.reading.export import to_dask, to_zarr
+from wsiweb.results.reading.extremes import extremes
 from wsiweb.results.reading.find import find
 from wsiweb.results.reading.mapping import Mapping
 from wsiweb.results.reading.placement import Placement
@@ -193,6 +194,14 @@ class HeatMap(Windows):
             When the archive does not deliver, or a frame is damaged.
         """
         return loop.run(self._read((0, 0), self.size))
+
+    async def extremes_async(self) -> tuple[float, float] | None:
+        """Return the lowest and the highest value; None for a map without any.
+
+        Of a map of more than 64 million pixels, only some strips that lie evenly are looked at.
+        """
+        read = functools.partial(self._read, priority=Priority.AHEAD)  # tiles go first
+        return await loop.wait(extremes(read, self._image))
 
     def read_region(self, location: Pair, level: int, size: Pair) -> NDArray[Any]:
         """Read a region, pixel for pixel as `wsiweb.Slide.read_region` reads that of the slide.

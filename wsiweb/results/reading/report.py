@@ -154,6 +154,11 @@ class Report:
         return self._stored.created
 
     @property
+    def series_uid(self) -> str:
+        """Series Instance UID: that of the report, not of the slide."""
+        return self._stored.series_uid
+
+    @property
     def instance_uid(self) -> str:
         """SOP Instance UID."""
         return self._stored.instance_uid

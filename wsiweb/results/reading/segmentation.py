@@ -133,6 +133,11 @@ class Segmentation(Windows):
         return self._matrices.images
 
     @property
+    def downsample(self) -> float:
+        """Level-0 pixels of the slide along the edge of a pixel of its finest level."""
+        return min(placement.downsample for placement in self._matrices.placements)
+
+    @property
     def study_uid(self) -> str:
         """Study Instance UID."""
         return self.levels[0].study_uid

@@ -13,7 +13,7 @@ from wsiweb.wire.dicomjson import Attributes
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["StoredSegment", "color_of", "read_segments"]
+__all__ = ["StoredSegment", "color_at", "color_of", "read_segments"]
 
 Coded = tuple[str, str, str]
 
@@ -88,7 +88,12 @@ def read_segments(header: Attributes) -> tuple[StoredSegment, ...]:
 
 def color_of(segment: StoredSegment, place: int) -> tuple[int, int, int]:
     """Return the colour to show a segment in: its own, else one by its place among the others."""
-    return segment.color or _COLOURS[place % len(_COLOURS)]
+    return color_at(segment.color, place)
+
+
+def color_at(stated: tuple[int, int, int] | None, place: int) -> tuple[int, int, int]:
+    """Return the colour to show something in: the one that is stated, else one by its place."""
+    return stated or _COLOURS[place % len(_COLOURS)]
 
 
 def _segment(item: Attributes, number: int) -> StoredSegment:

@@ -69,6 +69,11 @@ class Places:
         inside &= self._bottom >= y
         return np.flatnonzero(inside)
 
+    def boxes(self, rows: Numbers) -> NDArray[Any]:
+        """Return the boxes of some shapes: shape (n, 4), left, top, right, bottom."""
+        columns = self._left, self._top, self._right, self._bottom
+        return np.stack([column[rows] for column in columns], axis=1)
+
     def tiles(self, level: Level) -> list[tuple[int, int]]:
         """Return the tiles of a level that shapes touch.
 
