@@ -6,12 +6,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format docs bench soak clean
+.PHONY: help demo test check format frontend docs bench soak clean
 
 help:  ## List the acts
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed  ## Make a slide, serve it, and read it through DICOMweb
+demo: $(VENV)/.installed  ## Make a slide, serve it, read it through DICOMweb, and show it
 	$(BIN)/wsiweb demo
 
 test: $(VENV)/.installed-for-tests  ## Set up, then check the code and run all tests
@@ -29,6 +29,9 @@ format: $(VENV)/.installed-for-tests  ## Format the code and mend what can be me
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+frontend:  ## Build the pages and the widget again at each change (with node)
+	cd wsiweb/viewer/frontend && npm ci --ignore-scripts && npm run watch
+
 docs: $(VENV)/.installed-for-docs  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
@@ -42,6 +45,7 @@ soak: $(VENV)/.installed-for-tests  ## Kill a sender a hundred times, and look t
 
 clean:  ## Remove what the acts above made
 	rm -rf $(VENV) site wsiweb-demo .hypothesis .pytest_cache .ruff_cache
+	rm -rf wsiweb/viewer/static wsiweb/viewer/frontend/node_modules wsiweb/viewer/frontend/build
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
