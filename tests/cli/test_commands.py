@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def test_pictures(run, made_server, tmp_path):
         (["info", "FOLDER", "--study", "../x"], 1, "UID"),
         (["serve", "/no/such"], 2, "does not exist"),
         (["serve", "FOLDER", "--allow-host", "a b"], 1, "host"),
+        (["serve", "FOLDER", "--allow-origin", "*"], 1, "no origin of a page"),
         (["serve", "FOLDER", "--host", "0.0.0.0"], 1, "remote"),
         (["demo", "--size", "3"], 2, "size"),
     ],
@@ -130,8 +132,19 @@ def test_demo(run, tmp_path, made_folder):
     assert _pixels(tmp_path / "wsiweb-demo" / "thumbnail.png").shape == (512, 512, 3)
     assert _pixels(tmp_path / "wsiweb-demo" / "region.png").shape == (1024, 1024, 3)
     assert "; 0 requests" in output  # the second read of a region
-    run("demo", "--size", "1500")
+    assert re.search(r"stored \d objects about it", output)
+    again = run("demo", "--size", "1500", "--no-open")
+    assert "there already" in again
+    with wsiweb.connect(tmp_path / "wsiweb-demo" / "slide-1500") as archive:
+        slide = archive.slides()[0].open()
+        kinds = (slide.segmentations(), slide.annotations(), slide.heatmaps(), slide.reports())
+        assert [len(found) for found in kinds] == [2, 1, 1, 1]
+
+
+def test_demo_on_a_folder_stores_nothing_in_it(run, made_folder):
+    before = sorted(made_folder.rglob("*"))
     assert "2100 x 1500" in run("demo", made_folder, "-o", "other")
+    assert sorted(made_folder.rglob("*")) == before
 
 
 def test_demo_on_an_empty_folder(run, tmp_path):

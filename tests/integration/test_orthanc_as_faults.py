@@ -92,10 +92,14 @@ class _Asked:
 def real(orthanc):
     credentials = base64.b64encode(f"{orthanc.user}:{orthanc.password}".encode()).decode()
     headers = {"Authorization": f"Basic {credentials}"}
-    archive = _Asked(orthanc.url, **headers)
-    yield archive
-    for one in ask(orthanc.root, "/patients", **headers).json:
-        ask(orthanc.root, f"/patients/{one}", "DELETE", **headers)
+
+    def empty():
+        for one in ask(orthanc.root, "/patients", **headers).json:
+            ask(orthanc.root, f"/patients/{one}", "DELETE", **headers)
+
+    empty()  # of what other tests have left
+    yield _Asked(orthanc.url, **headers)
+    empty()
     time.sleep(0.05)
 
 

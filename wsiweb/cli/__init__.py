@@ -11,7 +11,17 @@ from typing import Any
 
 import click
 
-from wsiweb.cli import archives, jobs, measuring, reading, results, serving, storing, transfers
+from wsiweb.cli import (
+    archives,
+    browse,
+    jobs,
+    measuring,
+    reading,
+    results,
+    serving,
+    storing,
+    transfers,
+)
 
 __all__ = ["main"]
 
@@ -51,7 +61,8 @@ def main() -> None:
 
     \b
     Try first:
-      wsiweb demo                       make, serve and read a slide on this machine
+      wsiweb demo                       make, serve, read and show a slide on this machine
+      wsiweb browse TARGET              look for studies, and at slides, in the browser
       wsiweb slides TARGET              what is there?
       wsiweb thumbnail TARGET -o a.png  how does it look?
     """  # noqa: D301 - click wants the backspace itself
@@ -60,6 +71,7 @@ def main() -> None:
 for command in (
     serving.demo,
     serving.serve,
+    browse.browse,
     reading.studies,
     reading.slides,
     reading.info,

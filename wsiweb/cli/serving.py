@@ -24,16 +24,22 @@ __all__ = ["demo", "serve"]
 @click.option(
     "--size", default=20_000, type=click.IntRange(min=256), help="Side of the slide in pixels."
 )
-def demo(folder: Path | None, out: Path, size: int) -> None:
-    """Make a slide, serve it, read it back.
+@click.option("--no-open", is_flag=True, help="Do not show it in the browser, and end by itself.")
+def demo(folder: Path | None, out: Path, size: int, *, no_open: bool) -> None:
+    """Make a slide, serve it, read it back, and show it in the browser.
 
-    The slide is served on this machine only, and read through DICOMweb.
+    The slide is served on this machine only, and read through DICOMweb. Results about it (masks,
+    annotations, a heat map, a report) are made and stored, and the page opens that wsiweb browse
+    shows, until Ctrl-C. With --no-open, or when no person is at a terminal, the command ends by
+    itself.
 
-    With a FOLDER of DICOM files, the first slide in it is read instead.
+    With a FOLDER of DICOM files, the first slide in it is read instead, and nothing is stored.
     """
     from wsiweb import demo as show
+    from wsiweb.cli.browse import open_in_browser
 
     out.mkdir(parents=True, exist_ok=True)
+    made = folder is None
     if folder is None:
         with click.progressbar(
             length=100, label=f"Making a slide of {size} x {size} px", file=sys.stderr
@@ -42,7 +48,10 @@ def demo(folder: Path | None, out: Path, size: int) -> None:
                 out, size, lambda done, total: bar.update(100 * done // total - bar.pos)
             )
             bar.update(100 - bar.pos)
-    show.read_through_socket(folder, out, click.echo)
+    is_watched = sys.stdin.isatty() and sys.stdout.isatty() and not no_open
+    show.demonstrate(
+        folder, out, click.echo, results=made, show=open_in_browser if is_watched else None
+    )
 
 
 def _list_faults(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -80,6 +89,13 @@ def _list_faults(context: click.Context, _parameter: click.Parameter, value: boo
     help="Answer under this name too, as a reverse proxy passes it on; repeatable.",
 )
 @click.option(
+    "--allow-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Let pages of this origin read the answers (CORS), such as a viewer at "
+    "https://viewer.example; repeatable.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
@@ -103,6 +119,7 @@ def serve(
     stow: bool,
     allow_remote: bool,
     allow_host: tuple[str, ...],
+    allow_origin: tuple[str, ...],
     faults: tuple[str, ...],
 ) -> None:
     """Serve a FOLDER as a DICOMweb archive.
@@ -124,6 +141,7 @@ def serve(
         stow=stow,
         allow_remote=allow_remote,
         allow_host=allow_host,
+        allow_origin=allow_origin,
         faults=faults,
         on_ready=ready,
     )

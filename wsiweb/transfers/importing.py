@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["import_files"]
 
+_NAMED = 3  # paths in the title
 _AT_ONCE = 4  # files; their syncs go to the disk together
 _STEP = 64 * 2**20  # bytes that are copied between two looks at how far it is
 _NO_LINKS = {
@@ -81,12 +82,13 @@ def import_files(
     async def work(course: Course) -> None:
         await _import(course, folder, objects, link=link)
 
-    names = ", ".join(Path(path).absolute().name for path in paths)
+    names = ", ".join(Path(path).absolute().name for path in paths[:_NAMED])
+    more = len(paths) - _NAMED
     return courses.start(
         outbox,
         "import",
         work,
-        title=f"import of {names}",
+        title=f"import of {names}{f' and {more} more' if more > 0 else ''}",
         planned=map(_planned, objects),
         skipped=[one for one in taken if isinstance(one, SkippedRow)],
     )
