@@ -39,6 +39,34 @@ def test_the_page_on_results_runs(capsys):
     assert "segmentation-1-2.25." in capsys.readouterr().out
 
 
+def test_the_page_on_browsing_runs(made_folder):
+    names = {}
+    for block in _blocks(ROOT / "docs" / "browse.md"):
+        exec(compile(block, "browse.md", "exec"), names)
+    assert names["where"](made_folder).startswith("http://127.0.0.1:")
+
+
+def test_every_option_of_browse_is_documented():
+    from wsiweb.cli.browse import browse
+
+    text = (ROOT / "docs" / "browse.md").read_text()
+    for parameter in browse.params:
+        for option in parameter.opts:
+            assert not option.startswith("--") or option in text, option
+
+
+def test_the_page_on_jupyter_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSIWEB_PROGRESS", "on")  # which the page changes
+    names = {}
+    for block in _blocks(ROOT / "docs" / "jupyter.md"):
+        exec(compile(block, "jupyter.md", "exec"), names)
+    names["view"]._screen = [400, 300]
+    names["slide"]._view = names["view"]
+    assert names["what_i_see"](names["slide"]).shape[2] == 3
+    assert names["rows"][0]["study_uid"]
+
+
 def test_the_how_to_guides_run(made_folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

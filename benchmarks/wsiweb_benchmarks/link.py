@@ -25,9 +25,22 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Counts", "Link", "Terms", "begin", "counts", "reset", "served"]
+__all__ = [
+    "CONTROL",
+    "PAGES",
+    "Counts",
+    "Link",
+    "Terms",
+    "begin",
+    "begun",
+    "counts",
+    "reset",
+    "served",
+    "watch_connections",
+]
 
 CONTROL = "/_link"
+PAGES = "/_pages"  # where pages are, of a server that a browser is to read
 _SLICE = 64 * 1024  # bytes that have the link for themselves
 _LATE = 0.005  # seconds that a timer may come late without anything being slower for it
 _PATIENCE = 120.0  # seconds until the server must have looked at its folder
@@ -218,7 +231,7 @@ def _ask(control: str, method: str, body: bytes | None = None) -> bytes:
 
 
 @contextlib.contextmanager
-def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
+def served(folder: Path, index: Path, terms: Terms, pages: Path | None = None) -> Iterator[str]:
     """Serve a folder behind a link, in another process, and yield the base URL.
 
     Parameters
@@ -229,6 +242,9 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
         Where the server keeps its index between runs.
     terms : Terms
         Of the link.
+    pages : Path, optional
+        Files that are served below ``/_pages/``, without the link: pages that read this server from
+        a browser, which need no leave to do so where they come from the server itself.
 
     Raises
     ------
@@ -237,8 +253,29 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
     """
     index.parent.mkdir(parents=True, exist_ok=True)
     task = {"folder": str(folder), "index": str(index), "terms": msgspec.to_builtins(terms)}
+    with begun(__name__, {**task, "pages": None if pages is None else str(pages)}) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def begun(module: str, task: Mapping[str, Any]) -> Iterator[str]:
+    """Run a module in another process, and yield the first line that it says: where it serves.
+
+    Parameters
+    ----------
+    module : str
+        It is given the task, as JSON, and serves until its stdin ends: also when whoever started it
+        is killed.
+    task : mapping
+        What to serve.
+
+    Raises
+    ------
+    RuntimeError
+        When it ends without a word.
+    """
     process = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-m", __name__, json.dumps(task)],
+        [sys.executable, "-m", module, json.dumps(task)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -247,7 +284,7 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
         try:
             url = process.stdout.readline().strip() if process.stdout else ""
             if not url:
-                raise RuntimeError(f"The server of {folder} did not start.")
+                raise RuntimeError(f"{module} did not start with {task}.")
             yield url
         finally:
             if process.stdin:
@@ -258,8 +295,11 @@ def served(folder: Path, index: Path, terms: Terms) -> Iterator[str]:
                 process.kill()
 
 
-def _watch_connections() -> Mapping[Any, float]:
-    """Have uvicorn note when it accepts a connection, which an application is not told."""
+def watch_connections() -> Mapping[Any, float]:
+    """Have uvicorn note when it accepts a connection, which an application is not told.
+
+    To be called in the process of the server, before it starts; what is returned is for `Link`.
+    """
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     accepted: dict[Any, float] = {}
@@ -279,6 +319,21 @@ def _watch_connections() -> Mapping[Any, float]:
     return accepted
 
 
+def _with_pages(app: ASGIApp, folder: str) -> ASGIApp:
+    from starlette.staticfiles import StaticFiles
+
+    files = StaticFiles(directory=folder)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if not path.startswith(f"{PAGES}/"):
+            await app(scope, receive, send)
+            return
+        await files({**scope, "path": path, "root_path": PAGES}, receive, send)
+
+    return either
+
+
 def _main() -> None:
     """Serve until stdin ends: also when whoever started this is killed."""
     from wsiweb.server import create_app, serve
@@ -286,9 +341,11 @@ def _main() -> None:
     task = json.loads(sys.argv[1])
     inner = create_app(Path(task["folder"]), index=Path(task["index"]))
     inner.state.store.refresh()
-    link = Link(inner, msgspec.convert(task["terms"], Terms), _watch_connections())
+    link = Link(inner, msgspec.convert(task["terms"], Terms), watch_connections())
     try:
-        with serve(app=link) as server:
+        with serve(
+            app=link if task["pages"] is None else _with_pages(link, task["pages"])
+        ) as server:
             sys.stdout.write(f"{server.url}\n")
             sys.stdout.flush()
             sys.stdin.read()

@@ -19,6 +19,7 @@ from wsiweb.server.app import create_app
 from wsiweb.server.faults import with_faults
 from wsiweb.server.faults.passing import HANG_UP
 from wsiweb.server.origin import KnownNames
+from wsiweb.server.sharing import shared
 from wsiweb.wire.uris import is_loopback
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from wsiweb.server.faults import Fault
 
-__all__ = ["Server", "run_forever", "serve"]
+__all__ = ["Server", "listen", "run_forever", "serve"]
 
 _BACKLOG = 512
 _GRACE = 5  # seconds that requests under way get when the server ends
@@ -45,6 +46,7 @@ def serve(
     stow: bool = False,
     allow_remote: bool = False,
     allow_host: Iterable[str] = (),
+    allow_origin: Iterable[str] = (),
     faults: Iterable[Fault | str] = (),
     app: ASGIApp | None = None,
     **options: Any,
@@ -67,6 +69,9 @@ def serve(
     allow_host : iterable of str
         Host names, without ports, that it answers to besides localhost: those that a reverse proxy
         on this machine passes on.
+    allow_origin : iterable of str
+        Pages of these origins may read the answers in a browser (CORS), such as
+        ``"https://viewer.example"``: viewers that come from elsewhere.
     faults : iterable of Fault or str
         Be a bad archive: what `wsiweb.server.faults` has, such as ``"busy:every=3"``; the first is
         nearest to the client.
@@ -87,8 +92,8 @@ def serve(
     Unreachable
         When the address cannot be listened on.
     ValueError
-        For an address that others reach, without `allow_remote`; for what is no host name, or no
-        fault.
+        For an address that others reach, without `allow_remote`; for what is no host name, no
+        origin, or no fault.
 
     Examples
     --------
@@ -99,14 +104,16 @@ def serve(
     """
     _check_host(host, allow_remote=allow_remote)
     if app is not None:
-        known = _known(with_faults(app, faults), allow_host, allow_remote=allow_remote)
-        return Server(known, _listen(host, port))
+        open_to = shared(with_faults(app, faults), allow_origin)
+        known = _known(open_to, allow_host, allow_remote=allow_remote)
+        return Server(known, listen(host, port))
     if folder is None:
         raise ValueError("serve() needs a folder, or an app.")
     inner = create_app(folder, stow=stow, **options)
-    known = _known(with_faults(inner, faults), allow_host, allow_remote=allow_remote)
+    open_to = shared(with_faults(inner, faults), allow_origin)
+    known = _known(open_to, allow_host, allow_remote=allow_remote)
     inner.state.store.refresh()
-    return Server(known, _listen(host, port), on_close=inner.state.store.close)
+    return Server(known, listen(host, port), on_close=inner.state.store.close)
 
 
 def run_forever(
@@ -117,6 +124,7 @@ def run_forever(
     stow: bool = False,
     allow_remote: bool = False,
     allow_host: Iterable[str] = (),
+    allow_origin: Iterable[str] = (),
     faults: Iterable[Fault | str] = (),
     on_ready: Callable[[str], None] | None = None,
     **options: Any,
@@ -125,7 +133,7 @@ def run_forever(
 
     Parameters
     ----------
-    folder, host, port, stow, allow_remote, allow_host, faults, **options
+    folder, host, port, stow, allow_remote, allow_host, allow_origin, faults, **options
         As of `serve`.
     on_ready : callable, optional
         Told the base URL once requests are answered.
@@ -137,9 +145,10 @@ def run_forever(
     """
     _check_host(host, allow_remote=allow_remote)
     inner = create_app(folder, stow=stow, **options)
-    known = _known(with_faults(inner, faults), allow_host, allow_remote=allow_remote)
+    open_to = shared(with_faults(inner, faults), allow_origin)
+    known = _known(open_to, allow_host, allow_remote=allow_remote)
     inner.state.store.refresh()
-    with contextlib.closing(_listen(host, port)) as listener:
+    with contextlib.closing(listen(host, port)) as listener:
         url = _url(listener)
         try:
             _Uvicorn(known, lambda: on_ready(url) if on_ready else None).run(sockets=[listener])
@@ -254,7 +263,14 @@ def _known(app: ASGIApp, allow_host: Iterable[str], *, allow_remote: bool) -> AS
     return app if allow_remote else known
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises
+    ------
+    Unreachable
+        When the address cannot be listened on.
+    """
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
