@@ -23,7 +23,7 @@ def made(orthanc, tmp_path, monkeypatch):
     """A slide with a mask, in Orthanc and in a folder; Orthanc has a name and a password."""
     for what in ("DATA", "CONFIG"):
         monkeypatch.setenv(f"XDG_{what}_HOME", str(tmp_path / what.lower()))
-    seed = uuid.uuid4().int % 2**31
+    seed = 10**9 + uuid.uuid4().int % 10**9  # whose patient is not found by SYN-3, of the folder
     slide = synthetic.write_slide(tmp_path / "slides", 1500, 1100, seed=seed, label=False)
     with wsiweb.connect(tmp_path / "slides", outbox=tmp_path / "own") as archive:
         opened = archive.slides()[0].open()
