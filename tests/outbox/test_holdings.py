@@ -173,7 +173,7 @@ def test_what_a_list_passes_over_is_asked_for_by_its_uid(start):
     assert len(app.log) == before + 1  # from now on by the list of the series
 
 
-def test_a_list_is_good_for_a_minute_unless_one_has_to_know(start, monkeypatch):
+def test_a_list_is_good_for_a_while_unless_one_has_to_know(start, monkeypatch):
     from wsiweb.outbox import holdings as room
 
     app, holdings = start()
